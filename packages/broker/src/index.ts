@@ -1,0 +1,25 @@
+/** The broker: one port, two engines, and the topology they share. */
+
+export { deadLetterOf } from './dead-letter.ts'
+export type {
+  Broker,
+  ConsumeOptions,
+  Consumer,
+  ConsumerState,
+  DeadLetterReason,
+  Delivery,
+  DeliveryHandler,
+  MessageProperties,
+  OutgoingMessage,
+  PublishOutcome,
+  Settlement,
+} from './port.ts'
+export { createPublisher, type Publisher, type TraceOptions } from './publisher.ts'
+export {
+  type BindingSpec,
+  createTopology,
+  type ExchangeSpec,
+  type QueueSpec,
+  type Topology,
+  type TopologyOptions,
+} from './topology.ts'

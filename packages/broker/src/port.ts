@@ -1,0 +1,106 @@
+/**
+ * The broker port: what Signalbox asks of a message broker, and what both engines (RabbitMQ, memory) promise.
+ *
+ * - A publish resolves after the broker has confirmed it. It rejects with `UnavailableError` when the confirm did not
+ *   come (connection lost, timeout): the message may or may not be there, so the caller publishes again under the same identity.
+ * - A delivery is settled exactly once, by what its handler resolves to. When the connection was lost meanwhile, the
+ *   settlement is void: the broker delivers again.
+ * - A consumer comes back by itself after every loss, with its topology declared again before it.
+ */
+import type { QueueSpec, Topology } from './topology.ts'
+
+export interface MessageProperties {
+  messageId: string
+  /** What the body is: `VumiApiEvent`, `HandlerInvocation`, … */
+  type: string
+  /** Unix milliseconds; default: now. On the wire AMQP keeps seconds. */
+  timestampMs?: number
+  /** The queue that takes the answer, reached through the default exchange. */
+  replyTo?: string
+  /** W3C trace context. Source: https://www.w3.org/TR/trace-context/ */
+  traceparent?: string
+}
+
+export interface OutgoingMessage {
+  /** The empty string is the default exchange: the routing key is then a queue's name. */
+  exchange: string
+  routingKey: string
+  /** JSON, UTF-8. */
+  body: Buffer
+  properties: MessageProperties
+}
+
+/** `unroutable`: confirmed, but no queue took it (a mandatory message that came back). */
+export type PublishOutcome = 'routed' | 'unroutable'
+
+export interface Delivery {
+  readonly body: Buffer
+  readonly exchange: string
+  readonly routingKey: string
+  readonly redelivered: boolean
+  /** As sent; a foreign client may have set none. `type` and `contentType` are for information, the body decides. */
+  readonly properties: Partial<MessageProperties>
+}
+
+/** Why a delivery ends as a dead letter; the engine adds where it came from and the body. */
+export interface DeadLetterReason {
+  code: string
+  message: string
+  about: 'event' | 'command' | 'invocation' | 'result' | 'message'
+  account_key?: string
+  event_id?: string
+  run_id?: string
+  chain_id?: string
+  step_id?: string
+  handler?: string
+  attempts?: number
+  path?: string[]
+}
+
+/**
+ * | settlement    | what the engine does                                                     |
+ * | ------------- | ------------------------------------------------------------------------ |
+ * | `ack`         | acknowledges                                                             |
+ * | `requeue`     | gives it back for any consumer; counts towards the queue's delivery limit |
+ * | `dead_letter` | publishes a dead letter, waits for its confirm, then acknowledges        |
+ */
+export type Settlement =
+  | { kind: 'ack' }
+  | { kind: 'requeue' }
+  | { kind: 'dead_letter'; reason: DeadLetterReason }
+
+/** A rejection counts as `requeue` after a pause of one second, and is logged: handlers should settle their failures themselves. */
+export type DeliveryHandler = (delivery: Delivery) => Promise<Settlement>
+
+export interface ConsumeOptions {
+  /** Deliveries in hand at once; default 64. */
+  prefetch?: number
+}
+
+/** `recovering`: not consuming, coming back by itself. */
+export type ConsumerState = 'consuming' | 'paused' | 'recovering' | 'closed'
+
+/** Disposing it is `close`. */
+export interface Consumer extends AsyncDisposable {
+  readonly queue: string
+  readonly state: ConsumerState
+  /** Takes no more deliveries until `resume`; those in hand go on. Idempotent. */
+  pause(): Promise<void>
+  resume(): Promise<void>
+  /** Takes no more, waits until those in hand are settled, and is gone. Idempotent. */
+  close(): Promise<void>
+}
+
+/** Disposing it is `close`: consumers first, then publishes in flight, then the connection. Idempotent. */
+export interface Broker extends AsyncDisposable {
+  readonly topology: Topology
+  /** Why it cannot work now (not connected, blocked by a resource alarm), or undefined. For readiness. */
+  unavailableReason(): string | undefined
+  /** Bounded in flight: waits for room, and while the broker blocks; at most the engine's publish timeout (default 10 s). */
+  publish(message: OutgoingMessage): Promise<PublishOutcome>
+  /** Declares queues beyond the fixed topology (a handler's, a worker's, a delay's), now and after every reconnection. Idempotent. */
+  declare(queue: QueueSpec): Promise<void>
+  /** Resolves when the consumer is registered. The queue must be part of the topology or declared. */
+  consume(queue: string, options: ConsumeOptions, onDelivery: DeliveryHandler): Promise<Consumer>
+  close(): Promise<void>
+}

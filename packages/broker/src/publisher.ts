@@ -1,0 +1,123 @@
+/** Typed publishing: which exchange, routing key and properties each kind of message has. */
+import {
+  type DeadLetter,
+  eventRoutingKey,
+  type HandlerInvocation,
+  LIMITS,
+  type StepResult,
+  type VumiApiCommand,
+  type VumiApiEvent,
+} from '@signalbox/contracts'
+import { InvalidInputError } from '@signalbox/kit'
+import type { Broker, PublishOutcome } from './port.ts'
+
+export interface TraceOptions {
+  traceparent?: string | undefined
+}
+
+export type Publisher = ReturnType<typeof createPublisher>
+
+/** Every method resolves after the broker's confirm, throws `InvalidInputError` on a body that is too large. */
+export function createPublisher(broker: Pick<Broker, 'publish' | 'topology'>) {
+  const { exchange, queue } = broker.topology
+
+  const publish = (
+    to: { exchange: string; routingKey: string },
+    type: string,
+    messageId: string,
+    content: unknown,
+    options: TraceOptions & { replyTo?: string; maxBytes?: number; timestampMs?: number } = {},
+  ): Promise<PublishOutcome> => {
+    const body = Buffer.from(JSON.stringify(content))
+    const maxBytes = options.maxBytes ?? LIMITS.maxMessageBytes
+    if (body.length > maxBytes) {
+      throw new InvalidInputError(
+        `a ${type} of ${body.length} bytes is too large; at most ${maxBytes} may be sent`,
+        {
+          code: 'SB_TOO_LARGE',
+        },
+      )
+    }
+    return broker.publish({
+      ...to,
+      body,
+      properties: {
+        messageId,
+        type,
+        ...(options.timestampMs === undefined ? {} : { timestampMs: options.timestampMs }),
+        ...(options.replyTo === undefined ? {} : { replyTo: options.replyTo }),
+        ...(options.traceparent === undefined ? {} : { traceparent: options.traceparent }),
+      },
+    })
+  }
+
+  return {
+    async event(event: VumiApiEvent, options: TraceOptions = {}): Promise<void> {
+      await publish(
+        { exchange: exchange.events, routingKey: eventRoutingKey(event) },
+        'VumiApiEvent',
+        event.event_id,
+        event,
+        {
+          ...options,
+          timestampMs: Date.parse(event.timestamp),
+        },
+      )
+    },
+    /** `unroutable`: there is no worker of that name. */
+    async command(command: VumiApiCommand, options: TraceOptions = {}): Promise<PublishOutcome> {
+      return publish(
+        { exchange: exchange.commands, routingKey: command.worker_name },
+        'VumiApiCommand',
+        command.command_id,
+        command,
+        options,
+      )
+    },
+    /** All of one handler. `unroutable`: no worker has ever offered that handler. */
+    async invocations(
+      batch: readonly [HandlerInvocation, ...HandlerInvocation[]],
+      options: TraceOptions = {},
+    ): Promise<PublishOutcome> {
+      const [first] = batch
+      return publish(
+        { exchange: exchange.handlers, routingKey: first.handler },
+        'HandlerInvocation',
+        first.invocation_id,
+        batch,
+        {
+          ...options,
+          replyTo: queue.dispatcherResults,
+          maxBytes: LIMITS.maxBatchBytes,
+        },
+      )
+    },
+    async results(
+      replyTo: string,
+      batch: readonly [StepResult, ...StepResult[]],
+      options: TraceOptions = {},
+    ): Promise<PublishOutcome> {
+      return publish(
+        { exchange: '', routingKey: replyTo },
+        'StepResult',
+        batch[0].invocation_id,
+        batch,
+        {
+          ...options,
+          maxBytes: LIMITS.maxBatchBytes,
+        },
+      )
+    },
+    async deadLetter(letter: DeadLetter): Promise<void> {
+      await publish(
+        { exchange: exchange.dead, routingKey: letter.routing_key },
+        'DeadLetter',
+        letter.dead_letter_id,
+        letter,
+        {
+          maxBytes: 2 * LIMITS.maxBatchBytes,
+        },
+      )
+    },
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * The topology: every exchange, queue and binding, named and shaped here and nowhere else.
+ *
+ * Queues are durable quorum queues with an explicit delivery limit whose dead letters go, at least once, to the dead
+ * exchange. `docs/topology.md` shows this file as a table; a test holds the two together.
+ */
+import { VUMI_GO } from '@signalbox/contracts'
+
+export type ExchangeType = 'topic' | 'direct' | 'fanout'
+
+export interface ExchangeSpec {
+  name: string
+  type: ExchangeType
+}
+
+export interface BindingSpec {
+  exchange: string
+  routingKey: string
+}
+
+export interface QueueSpec {
+  name: string
+  /** Exchanges that this queue needs beside the fixed ones (a delay's own). */
+  exchanges: readonly ExchangeSpec[]
+  bindings: readonly BindingSpec[]
+  singleActiveConsumer: boolean
+  /** Messages are moved to `deadLetterExchange` after this; undefined: they stay. Milliseconds. */
+  messageTtlMs?: number
+  /** Undefined: there is no limit (the dead queue itself has nowhere else to send). */
+  deliveryLimit?: number
+  /** Where expired and over-delivered messages go; the routing key is kept. */
+  deadLetterExchange?: string
+}
+
+export interface TopologyOptions {
+  /** Prefix of every name; default `signalbox`. */
+  namespace?: string
+  /** Also take Vumi Go's events from its direct exchange `vumi`. Default false. */
+  vumiBridge?: boolean
+}
+
+/**
+ * How often a message may come back before the broker calls it poisonous. Every crash of its consumer counts, so it has to be
+ * more than the restarts that a bad day brings; RabbitMQ 4 would otherwise choose 20 by itself.
+ * Source: https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling
+ */
+const DELIVERY_LIMIT = 20
+
+export type Topology = ReturnType<typeof createTopology>
+
+export function createTopology({
+  namespace = 'signalbox',
+  vumiBridge = false,
+}: TopologyOptions = {}) {
+  const exchange = {
+    events: `${namespace}.events`,
+    handlers: `${namespace}.handlers`,
+    results: `${namespace}.results`,
+    commands: `${namespace}.commands`,
+    dead: `${namespace}.dead`,
+  } as const
+  const queue = {
+    dispatcherEvents: `${namespace}.dispatcher.events`,
+    dispatcherResults: `${namespace}.dispatcher.results`,
+    edgeRelay: `${namespace}.edge.relay`,
+    dead: `${namespace}.dead`,
+  } as const
+
+  const exchanges: readonly ExchangeSpec[] = [
+    { name: exchange.events, type: 'topic' },
+    { name: exchange.handlers, type: 'direct' },
+    { name: exchange.results, type: 'direct' },
+    { name: exchange.commands, type: 'direct' },
+    { name: exchange.dead, type: 'fanout' },
+    ...(vumiBridge ? [{ name: VUMI_GO.exchange, type: 'direct' } as const] : []),
+  ]
+
+  const workQueue = (name: string, bindings: readonly BindingSpec[]): QueueSpec => ({
+    name,
+    exchanges: [],
+    bindings,
+    singleActiveConsumer: false,
+    deliveryLimit: DELIVERY_LIMIT,
+    deadLetterExchange: exchange.dead,
+  })
+  const everyEvent: readonly BindingSpec[] = [
+    { exchange: exchange.events, routingKey: '#' },
+    ...(vumiBridge ? [{ exchange: VUMI_GO.exchange, routingKey: VUMI_GO.routingKey }] : []),
+  ]
+
+  const queues: readonly QueueSpec[] = [
+    workQueue(queue.dispatcherEvents, everyEvent),
+    workQueue(queue.dispatcherResults, [{ exchange: exchange.results, routingKey: 'results' }]),
+    { ...workQueue(queue.edgeRelay, everyEvent), singleActiveConsumer: true },
+    {
+      name: queue.dead,
+      exchanges: [],
+      bindings: [{ exchange: exchange.dead, routingKey: '' }],
+      singleActiveConsumer: false,
+    },
+  ]
+
+  return {
+    namespace,
+    exchange,
+    queue,
+    exchanges,
+    queues,
+    /** The queue of a handler; its workers compete for it. */
+    handlerQueue: (handler: string): QueueSpec =>
+      workQueue(`${namespace}.handler.${handler}`, [
+        { exchange: exchange.handlers, routingKey: handler },
+      ]),
+    /** The queue of a worker's commands. */
+    workerQueue: (worker: string): QueueSpec =>
+      workQueue(`${namespace}.worker.${worker}.control`, [
+        { exchange: exchange.commands, routingKey: worker },
+      ]),
+    /**
+     * The waiting room for one delay: what is published to the exchange of the same name comes out on the handlers exchange after
+     * `delayMs`, with its routing key. One queue per delay, because a queue expires its messages from its head only: a long
+     * delay before a short one would hold it up.
+     */
+    retryQueue: (delayMs: number): QueueSpec => {
+      const name = `${namespace}.retry.${delayMs}`
+      return {
+        name,
+        exchanges: [{ name, type: 'fanout' }],
+        bindings: [{ exchange: name, routingKey: '' }],
+        singleActiveConsumer: false,
+        messageTtlMs: delayMs,
+        deadLetterExchange: exchange.handlers,
+      }
+    },
+  }
+}

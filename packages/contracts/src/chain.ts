@@ -1,0 +1,121 @@
+/**
+ * The chain: an account's configuration of what happens after which events.
+ *
+ * `Chain` is what a user writes; `StoredChain` adds what the store knows; `ChainSnapshot` is what a run pins and carries.
+ * Unlike messages, chains are strict: a field nobody knows is a typing mistake, and it is said when the chain is saved.
+ */
+import { z } from 'zod'
+import { jsonObjectSchema, keySchema, LIMITS, nameSchema, timestampSchema } from './names.ts'
+
+const WILDCARD = '*'
+const nameOrWildcard = z.union([nameSchema, z.literal(WILDCARD)])
+
+/** CEL; what is wrong inside is said by the chain check, which knows the expression language. */
+export const expressionSchema = z
+  .string()
+  .min(1, 'must not be empty')
+  .max(LIMITS.maxExpressionChars)
+  .meta({
+    id: 'Expression',
+    description: 'A CEL expression over `event`, and in steps `results` and `error`.',
+  })
+
+export const triggerSchema = z
+  .union([
+    z.strictObject({ default: z.literal(true) }),
+    z.strictObject({
+      conversation_type: nameOrWildcard,
+      event_type: nameOrWildcard,
+      conversation_key: keySchema.optional(),
+      when: expressionSchema.optional(),
+    }),
+  ])
+  .meta({
+    id: 'Trigger',
+    description: 'Which events start the chain; `{"default": true}`: those that start no other.',
+  })
+
+/** Kept and shown in this version; delayed retries act on it. Delays in milliseconds. */
+export const retryPolicySchema = z
+  .strictObject({ max_attempts: z.int().min(1).max(50).optional() })
+  .meta({ id: 'RetryPolicy' })
+
+export interface Step {
+  id: string
+  handler: string
+  config: z.infer<typeof jsonObjectSchema>
+  when?: string | undefined
+  retry?: z.infer<typeof retryPolicySchema> | undefined
+  on_error: OnError
+}
+export type OnError = 'stop' | 'continue' | { steps: Step[] }
+type StepInput = Omit<Step, 'config' | 'on_error'> & {
+  config?: Step['config'] | undefined
+  on_error?: 'stop' | 'continue' | { steps: StepInput[] } | undefined
+}
+
+export const stepSchema: z.ZodType<Step, StepInput> = z
+  .lazy(() =>
+    z.strictObject({
+      id: nameSchema,
+      handler: nameSchema,
+      config: jsonObjectSchema.default({}),
+      when: expressionSchema.optional(),
+      retry: retryPolicySchema.optional(),
+      on_error: z
+        .union([
+          z.enum(['stop', 'continue']),
+          z.strictObject({ steps: z.array(stepSchema).min(1).max(LIMITS.maxStepsPerChain) }),
+        ])
+        .default('stop'),
+    }),
+  )
+  .meta({ id: 'Step', description: 'One handler in a chain.' }) as z.ZodType<Step, StepInput>
+
+const chainShape = {
+  name: z.string().min(1).max(200),
+  enabled: z.boolean().default(true),
+  trigger: triggerSchema,
+  steps: z.array(stepSchema).min(1, 'must have at least one step').max(LIMITS.maxStepsPerChain),
+}
+
+const storedShape = {
+  chain_id: nameSchema,
+  /** Counts the saves of this chain, from 1. A run pins it. */
+  version: z.int().min(1),
+  updated_at: timestampSchema,
+}
+
+/** What `PUT` takes: the fields that a `GET` adds may be sent back and are ignored. */
+export const chainSchema = z
+  .strictObject({
+    ...chainShape,
+    chain_id: storedShape.chain_id.optional(),
+    version: storedShape.version.optional(),
+    updated_at: storedShape.updated_at.optional(),
+  })
+  .transform(({ chain_id: _id, version: _version, updated_at: _updatedAt, ...chain }) => chain)
+
+/** The JSON Schema side of `chainSchema`, for documents (a transform has no JSON Schema). */
+export const chainDocumentSchema = z.strictObject(chainShape).meta({ id: 'Chain' })
+
+export const storedChainSchema = z
+  .strictObject({ ...storedShape, ...chainShape })
+  .meta({ id: 'StoredChain' })
+
+/** What a run carries of its chain. `steps` is what is left to choose from: `step_index` points into it. */
+export const chainSnapshotSchema = z
+  .looseObject({
+    chain_id: nameSchema,
+    version: z.int().min(1),
+    name: z.string(),
+    steps: z.array(stepSchema),
+  })
+  .meta({ id: 'ChainSnapshot' })
+
+export type Trigger = z.infer<typeof triggerSchema>
+export type RetryPolicy = z.infer<typeof retryPolicySchema>
+export type ChainInput = z.input<typeof chainSchema>
+export type Chain = z.infer<typeof chainSchema>
+export type StoredChain = z.infer<typeof storedChainSchema>
+export type ChainSnapshot = z.infer<typeof chainSnapshotSchema>

@@ -1,0 +1,46 @@
+/**
+ * How identities are made: random and time-ordered where a thing is new, derived where the same thing must get the same
+ * identity again (a run of one chain for one event, however often the event is delivered).
+ */
+import { createHash, randomFillSync } from 'node:crypto'
+
+/**
+ * A UUID v7: 48 bits of Unix time in milliseconds, then 74 random bits.
+ * Source: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7
+ */
+export function uuidv7(nowMs: number = Date.now()): string {
+  const bytes = randomFillSync(Buffer.allocUnsafe(16))
+  bytes.writeUIntBE(nowMs, 0, 6)
+  return formatUuid(bytes, 0x70)
+}
+
+/**
+ * A UUID v8 derived from its parts: the same parts give the same identity on every machine.
+ * Source: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-8
+ */
+export function derivedUuid(...parts: readonly string[]): string {
+  const digest = createHash('sha256').update(JSON.stringify(parts)).digest()
+  return formatUuid(digest.subarray(0, 16), 0x80)
+}
+
+function formatUuid(bytes: Buffer, version: number): string {
+  bytes[6] = (bytes[6]! & 0x0f) | version
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80
+  const hex = bytes.toString('hex')
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`
+}
+
+/** One run of one chain for one event. The account is part of it: two accounts may use the same `event_id`. */
+export function runIdOf(accountKey: string, eventId: string, chainId: string): string {
+  return derivedUuid('run', accountKey, eventId, chainId)
+}
+
+/** One step of one run; every attempt and redelivery of it shares this identity. */
+export function invocationIdOf(runId: string, stepId: string): string {
+  return derivedUuid('invocation', runId, stepId)
+}
+
+/** The `index`th event or command that a step fired, so that a redelivered result fires nothing twice. */
+export function firedIdOf(invocationId: string, kind: 'event' | 'command', index: number): string {
+  return derivedUuid(kind, invocationId, String(index))
+}

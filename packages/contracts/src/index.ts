@@ -1,0 +1,141 @@
+/**
+ * Everything that crosses a wire: zod schemas and the types read off them. No I/O.
+ *
+ * The words, one meaning each, in code, documents, pages and logs:
+ *
+ * - event: an immutable broadcast fact: this conversation did something others may care about
+ * - command: a directed instruction to one worker: do this
+ * - kind of event: the pair `conversation_type` + `event_type`; `event_data` is a dict whose shape the kind defines
+ * - source: whatever publishes events: conversation and flow workers, handlers, HTTP clients
+ * - handler: a named piece of code that takes an event and a configuration and does something with it
+ * - chain: an account's configuration: a trigger (which events) and ordered steps (which handlers, with which options)
+ * - step: one handler in a chain, with its config, condition, retry policy and failure policy
+ * - run: one execution of one chain for one event; it pins the chain's version
+ * - invocation: one attempt at one step of a run
+ * - dead letter: a message whose processing ended in failure: kept with its reason, never dropped
+ * - channel: a live stream at the edge: one person's, one conversation's or one account's
+ * - subscription: one client's interest in a channel
+ */
+
+export {
+  type Biography,
+  type BiographyFact,
+  biographyFactSchema,
+  biographyOf,
+  biographySchema,
+  EVENT_OUTCOMES,
+  type EventOutcome,
+  type EventSummary,
+  eventOutcomeSchema,
+  eventSummaryOf,
+  eventSummarySchema,
+} from './biography.ts'
+export {
+  type Chain,
+  type ChainInput,
+  type ChainSnapshot,
+  chainDocumentSchema,
+  chainSchema,
+  chainSnapshotSchema,
+  type OnError,
+  type RetryPolicy,
+  type Step,
+  type StoredChain,
+  stepSchema,
+  storedChainSchema,
+  type Trigger,
+  triggerSchema,
+} from './chain.ts'
+export {
+  CLOUD_EVENT_MEDIA_TYPE,
+  type CloudEvent,
+  cloudEventSchema,
+  eventFromCloudEvent,
+} from './cloud-event.ts'
+export {
+  type CommandInput,
+  commandInputSchema,
+  commandSchema,
+  completeCommand,
+  type VumiApiCommand,
+} from './command.ts'
+export { type Contact, contactSchema, msisdnSchema } from './contact.ts'
+export {
+  API_SCOPES,
+  type ApiKey,
+  type ApiScope,
+  apiKeySchema,
+  apiScopeSchema,
+  type TokenClaims,
+  type TokenRequest,
+  tokenClaimsSchema,
+  tokenRequestSchema,
+} from './credential.ts'
+export { type DeadLetter, deadLetterSchema } from './dead-letter.ts'
+export {
+  type CausedBy,
+  causedBySchema,
+  completeEvent,
+  type EventInput,
+  eventInputSchema,
+  eventRoutingKey,
+  eventSchema,
+  type FiredEvent,
+  firedEventSchema,
+  type VumiApiEvent,
+} from './event.ts'
+export {
+  type CatalogEntry,
+  catalogEntrySchema,
+  type HandlerDescription,
+  handlerDescriptionSchema,
+} from './handler.ts'
+export { derivedUuid, firedIdOf, invocationIdOf, runIdOf, uuidv7 } from './identity.ts'
+export {
+  type HandlerInvocation,
+  invocationBatchSchema,
+  invocationSchema,
+  type RunContext,
+  runContextSchema,
+  type StepError,
+  type StepResult,
+  stepErrorSchema,
+  stepResultBatchSchema,
+  stepResultSchema,
+} from './invocation.ts'
+export {
+  type Json,
+  type JsonObject,
+  jsonObjectSchema,
+  jsonSchema,
+  keySchema,
+  LIMITS,
+  nameSchema,
+  timestampSchema,
+} from './names.ts'
+export {
+  type FieldError,
+  fieldErrorSchema,
+  PROBLEM_MEDIA_TYPE,
+  type Problem,
+  problemSchema,
+} from './problem.ts'
+export {
+  type Entity,
+  entitySchema,
+  FLOW_STATES,
+  requestIdSchema,
+  SOCKET_SUBPROTOCOL,
+  type SocketAnswer,
+  type SocketError,
+  type SocketRequest,
+  STATE_CHANGE_EVENTS,
+  STEP_STATES,
+  type StateChange,
+  type StateChangeFrame,
+  socketAnswerSchema,
+  socketErrorSchema,
+  socketRequestSchema,
+  stateChangeFrameSchema,
+} from './socket.ts'
+export { VUMI_GO, vumiGoEventSchema } from './vumi-go.ts'

@@ -1,0 +1,80 @@
+/**
+ * Between dispatcher and workers: the invocation that goes out and the result that comes back.
+ *
+ * A message body is a JSON array of one or more of them. The worker echoes `context` untouched, so that no process has
+ * to remember a run: the message is the run.
+ */
+import { z } from 'zod'
+import { chainSnapshotSchema } from './chain.ts'
+import { commandInputSchema } from './command.ts'
+import { eventSchema, firedEventSchema } from './event.ts'
+import { jsonObjectSchema, jsonSchema, keySchema, LIMITS, nameSchema } from './names.ts'
+
+export const stepErrorSchema = z
+  .looseObject({
+    code: z.string().min(1).max(64),
+    message: z.string().max(4_096),
+    /** False: trying again cannot help. */
+    retryable: z.boolean().default(true),
+    retry_after_ms: z.int().min(0).optional(),
+  })
+  .meta({ id: 'StepError' })
+
+/** The last error of the run that did not stop it, as later conditions see it. */
+export const contextErrorSchema = z.looseObject({
+  step_id: nameSchema,
+  code: z.string(),
+  message: z.string(),
+})
+
+export const runContextSchema = z
+  .looseObject({
+    run_id: keySchema,
+    event: eventSchema,
+    /** Output by step id; a step that failed or was skipped has none. */
+    results: z.record(nameSchema, jsonSchema),
+    error: contextErrorSchema.optional(),
+    chain: chainSnapshotSchema,
+    step_index: z.int().min(0),
+  })
+  .meta({ id: 'RunContext', description: 'The run itself. Workers echo it untouched.' })
+
+export const invocationSchema = z
+  .looseObject({
+    invocation_id: keySchema,
+    attempt: z.int().min(1),
+    handler: nameSchema,
+    config: jsonObjectSchema,
+    context: runContextSchema,
+  })
+  .meta({
+    id: 'HandlerInvocation',
+    description: 'One attempt at one step, its templates already resolved.',
+  })
+
+export const stepResultSchema = z
+  .looseObject({
+    invocation_id: keySchema,
+    attempt: z.int().min(1),
+    status: z.enum(['succeeded', 'failed', 'skipped']),
+    output: jsonSchema.optional(),
+    error: stepErrorSchema.optional(),
+    events: z.array(firedEventSchema).max(100).optional(),
+    commands: z.array(commandInputSchema).max(100).optional(),
+    duration_ms: z.number().min(0),
+    context: runContextSchema,
+  })
+  .meta({ id: 'StepResult', description: 'What became of one attempt at one step.' })
+
+const batchOf = <Item extends z.ZodType>(item: Item) =>
+  z.array(item).min(1).max(LIMITS.maxBatchItems)
+
+export const invocationBatchSchema = batchOf(invocationSchema).meta({
+  id: 'HandlerInvocationBatch',
+})
+export const stepResultBatchSchema = batchOf(stepResultSchema).meta({ id: 'StepResultBatch' })
+
+export type StepError = z.infer<typeof stepErrorSchema>
+export type RunContext = z.infer<typeof runContextSchema>
+export type HandlerInvocation = z.infer<typeof invocationSchema>
+export type StepResult = z.infer<typeof stepResultSchema>

@@ -1,0 +1,48 @@
+/**
+ * What names and keys may look like, and the bounds on everything that crosses a wire.
+ *
+ * A *name* is chosen by a developer and becomes part of routing keys and queue names. A *key* identifies a thing
+ * that a user's system made up, so it is laxer.
+ */
+import { z } from 'zod'
+
+/** Bounds in bytes, counts or characters; each is enforced where the thing first enters. */
+export const LIMITS = {
+  /** A message body on any exchange that carries one event or command. */
+  maxMessageBytes: 256 * 1024,
+  /** A batch of invocations or results. */
+  maxBatchBytes: 1024 * 1024,
+  maxBatchItems: 64,
+  maxStepOutputBytes: 64 * 1024,
+  /** Events in one `POST /events`. */
+  maxEventsPerRequest: 1_000,
+  /** A chain as JSON. */
+  maxChainBytes: 64 * 1024,
+  maxStepsPerChain: 100,
+  maxExpressionChars: 4_096,
+  /** How many times events may cause events before the path is cut and dead-lettered. */
+  maxHops: 16,
+  /** A frame that a WebSocket client may send. */
+  maxSocketFrameBytes: 16 * 1024,
+} as const
+
+export const nameSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be 1 to 64 characters of A-Z a-z 0-9 _ -')
+  .meta({ id: 'Name', description: 'A name that becomes part of routing keys and queue names.' })
+
+export const keySchema = z
+  .string()
+  .regex(/^[^\s\p{C}\p{Z}]{1,128}$/u, 'must be 1 to 128 printable characters without spaces')
+  .meta({ id: 'Key', description: 'An identifier from the world outside.' })
+
+/** RFC 3339 in UTC; written with milliseconds, read with any precision. */
+export const timestampSchema = z.iso
+  .datetime({ message: 'must be an RFC 3339 timestamp in UTC, such as 2026-01-31T09:30:00.000Z' })
+  .meta({ id: 'Timestamp' })
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
+export type JsonObject = { [key: string]: Json }
+
+export const jsonSchema = z.json().meta({ id: 'Json' }) as unknown as z.ZodType<Json, Json>
+export const jsonObjectSchema: z.ZodType<JsonObject, JsonObject> = z.record(z.string(), jsonSchema)

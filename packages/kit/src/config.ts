@@ -1,0 +1,73 @@
+/**
+ * Configuration: one zod object per service, parsed once from the environment at its start.
+ *
+ * A variable's description (`.meta({ description })`) and default are what docs/configuration.md shows.
+ */
+import { z } from 'zod'
+import { ConfigError } from './errors.ts'
+import { fieldErrorsOf } from './validation.ts'
+
+/** What every process reads. */
+export const processConfigShape = {
+  HOST: z.string().default('0.0.0.0').meta({ description: 'Address to listen on.' }),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('info')
+    .meta({ description: 'Lowest level that is logged.' }),
+  DRAIN_TIMEOUT_MS: z.coerce.number().int().min(0).max(600_000).default(25_000).meta({
+    description: 'How long a process may finish its work after SIGTERM, in milliseconds.',
+  }),
+}
+
+export const brokerConfigShape = {
+  AMQP_URL: z
+    .url({ protocol: /^amqps?$/, error: 'must be an amqp:// or amqps:// URL' })
+    .meta({ description: 'RabbitMQ, as `amqp://user:password@host:5672/vhost`.' }),
+  SIGNALBOX_NAMESPACE: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,32}$/)
+    .default('signalbox')
+    .meta({ description: 'Prefix of every exchange, queue and Redis key.' }),
+  SIGNALBOX_VUMI_BRIDGE: z
+    .stringbool()
+    .default(false)
+    .meta({ description: "Accept Vumi Go's own events from the direct exchange `vumi`." }),
+}
+
+export const storeConfigShape = {
+  REDIS_URL: z
+    .url({ protocol: /^rediss?$/, error: 'must be a redis:// or rediss:// URL' })
+    .meta({ description: 'Redis, as `redis://:password@host:6379/0`.' }),
+}
+
+export const secretSchema = z.string().min(32, 'must be at least 32 characters')
+
+/** The port, with the default of the service that asks. */
+export const portSchema = (defaultPort: number) =>
+  z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(defaultPort)
+    .meta({ description: 'Port to listen on; 0 takes a free one.' })
+
+/**
+ * Parses `env` or throws a `ConfigError` that names each bad variable. An empty variable counts as absent, as compose files
+ * write them. Values are never part of the message: they may be secrets.
+ */
+export function parseConfig<Schema extends z.ZodObject>(
+  schema: Schema,
+  env: Readonly<Record<string, string | undefined>>,
+): z.output<Schema> {
+  const present = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value !== ''),
+  )
+  const outcome = schema.safeParse(present)
+  if (outcome.success) return outcome.data
+  const details = fieldErrorsOf(outcome.error).map(({ path, message }) =>
+    present[path] === undefined ? { path, message: 'is required' } : { path, message },
+  )
+  const lines = details.map(({ path, message }) => `  ${path}: ${message}`)
+  throw new ConfigError(`The configuration is not valid:\n${lines.join('\n')}`, { details })
+}

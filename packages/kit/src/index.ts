@@ -1,0 +1,44 @@
+/** What every process shares: errors, configuration, logs, readiness, metrics, HTTP, tokens, lifecycle. */
+
+export { type BackoffOptions, backoffDelayMs, delay } from './backoff.ts'
+export {
+  brokerConfigShape,
+  parseConfig,
+  portSchema,
+  processConfigShape,
+  secretSchema,
+  storeConfigShape,
+} from './config.ts'
+export {
+  AppError,
+  AuthError,
+  ConfigError,
+  ConflictError,
+  ERROR_CODES,
+  type ErrorCode,
+  InvalidInputError,
+  NotFoundError,
+  UnavailableError,
+} from './errors.ts'
+export {
+  bearerOf,
+  createHttpApp,
+  type HttpAppDeps,
+  problemOf,
+  problemOfError,
+  requireJsonObject,
+  sendProblem,
+} from './http.ts'
+export { isRetryable, orExit, runService, type ServiceScope } from './lifecycle.ts'
+export { createLogger, type Log, maskUrl, silentLog } from './logging.ts'
+export { counter, createMetrics, durationHistogram, gauge, type Metrics } from './metrics.ts'
+export { createReadiness, type Readiness, type ReadinessCheck } from './readiness.ts'
+export { hashSecret, newSecret, secretsEqual } from './secrets.ts'
+export {
+  createTokenVerifier,
+  type IssuedToken,
+  issueToken,
+  type TokenSubject,
+  type TokenVerifier,
+} from './tokens.ts'
+export { fieldErrorsOf, formatPath, parseInput, summarise } from './validation.ts'

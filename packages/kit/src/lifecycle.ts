@@ -1,0 +1,91 @@
+/**
+ * The life of a process: parse the configuration, start, work, drain on SIGTERM or SIGINT, exit 0.
+ *
+ * What `start` creates it registers on the scope, and it is torn down in the reverse order. A second signal, or a
+ * drain that takes longer than it may, ends the process at once with exit code 1.
+ */
+import { AppError, ConfigError } from './errors.ts'
+import { createLogger, type Log } from './logging.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
+import { createReadiness, type Readiness } from './readiness.ts'
+
+export interface ServiceScope {
+  /** Registers something to be torn down when the process ends; returns it. */
+  use<Resource extends AsyncDisposable>(resource: Resource): Resource
+  defer(teardown: () => Promise<unknown> | unknown): void
+  readonly log: Log
+  readonly readiness: Readiness
+  readonly metrics: Metrics
+}
+
+export interface ServiceOptions {
+  /** As logs call it. */
+  name: string
+  config: { LOG_LEVEL: string; DRAIN_TIMEOUT_MS: number }
+}
+
+/** Runs until a signal; never rejects: what goes wrong is logged and becomes the exit code. */
+export async function runService(
+  options: ServiceOptions,
+  start: (scope: ServiceScope) => Promise<void>,
+): Promise<void> {
+  const { name, config } = options
+  const log = createLogger({ service: name, level: config.LOG_LEVEL })
+  const stack = new AsyncDisposableStack()
+  const scope: ServiceScope = {
+    use: (resource) => stack.use(resource),
+    defer: (teardown) => stack.defer(async () => void (await teardown())),
+    log,
+    readiness: createReadiness(),
+    metrics: createMetrics(),
+  }
+
+  const stopping = signalled()
+  try {
+    await start(scope)
+    log.info({}, 'service.started')
+    const signal = await stopping
+    log.info({ signal }, 'service.stopping')
+  } catch (error) {
+    log.error({ err: error }, 'service.failed')
+    process.exitCode = 1
+  }
+
+  const deadline = setTimeout(() => {
+    log.error({ drainTimeoutMs: config.DRAIN_TIMEOUT_MS }, 'service.drain_timed_out')
+    process.exit(1)
+  }, config.DRAIN_TIMEOUT_MS)
+  process.once('SIGTERM', () => process.exit(1)).once('SIGINT', () => process.exit(1))
+  try {
+    await stack.disposeAsync()
+    log.info({}, 'service.stopped')
+  } catch (error) {
+    log.error({ err: error }, 'service.teardown_failed')
+    process.exitCode = 1
+  }
+  clearTimeout(deadline)
+  process.exit(process.exitCode ?? 0)
+}
+
+/**
+ * The head of every `main.ts`: a bad configuration prints its reasons, without a stack, and exits 1.
+ */
+export function orExit<Value>(read: () => Value): Value {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    process.stderr.write(`${error.message}\n`)
+    process.exit(1)
+  }
+}
+
+export function isRetryable(error: unknown): boolean {
+  return error instanceof AppError && error.retryable
+}
+
+function signalled(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    process.once('SIGTERM', resolve).once('SIGINT', resolve)
+  })
+}

@@ -1,0 +1,24 @@
+/** What Signalbox keeps: the ports and their two engines. */
+
+export type {
+  ApiKeyStore,
+  BiographyEntry,
+  BiographyStore,
+  ChainChanges,
+  ChainStore,
+  Channel,
+  ChannelEntry,
+  ChannelMessage,
+  ChannelStore,
+  ContactStore,
+  ContactUpdate,
+  DocumentStore,
+  EventFilter,
+  HandlerCatalog,
+  Page,
+  PageOptions,
+  Store,
+  StoreBounds,
+  StoredDocument,
+  Unsubscribe,
+} from './ports.ts'

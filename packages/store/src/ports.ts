@@ -1,0 +1,216 @@
+/**
+ * The store ports: what Signalbox keeps, per account, and what both engines (Redis, memory) promise.
+ *
+ * Every method rejects with `UnavailableError` (`SB_STORE_UNAVAILABLE`) when the store cannot be reached within the command timeout
+ * (default 2 s): it never hangs, and never answers "nothing there" instead. Values are copies: changing them changes nothing kept.
+ */
+import type {
+  ApiKey,
+  Biography,
+  BiographyFact,
+  CatalogEntry,
+  Chain,
+  Contact,
+  EventOutcome,
+  EventSummary,
+  HandlerDescription,
+  Json,
+  JsonObject,
+  StoredChain,
+} from '@signalbox/contracts'
+
+/** A page of a listing: `next` is the cursor that continues it; absent at the end. */
+export interface Page<Item> {
+  items: Item[]
+  next?: string
+}
+
+export interface PageOptions {
+  /** 1 to 1,000; default 100. */
+  limit?: number
+  /** A `next` of the same listing. */
+  cursor?: string
+}
+
+/** Ends what was begun. Idempotent. */
+export type Unsubscribe = () => Promise<void>
+
+/** What changed in an account's chains since a revision. */
+export interface ChainChanges {
+  /** The revision that these changes lead to; ask again from here. */
+  revision: number
+  changed: StoredChain[]
+  deleted: string[]
+  /** True: more changes wait beyond `revision`. */
+  more: boolean
+}
+
+/** Each account has a *revision*, a counter of its chain changes: whoever has read up to it knows all. */
+export interface ChainStore {
+  /** Creates or replaces; the version counts up. Throws `ConflictError` when another enabled chain is the default already. */
+  put(accountKey: string, chainId: string, chain: Chain): Promise<StoredChain>
+  get(accountKey: string, chainId: string): Promise<StoredChain | undefined>
+  /** False: there was none. */
+  delete(accountKey: string, chainId: string): Promise<boolean>
+  /** By chain_id. */
+  list(accountKey: string, options?: PageOptions): Promise<Page<StoredChain>>
+  /** 0: the account never had a chain. */
+  revision(accountKey: string): Promise<number>
+  /** The latest state of each chain changed after `revision`, oldest change first, at most `limit` (default 1,000), read in one atomic step. */
+  changesSince(accountKey: string, revision: number, limit?: number): Promise<ChainChanges>
+  /** Told soon after a change, by anybody, of any account. May be lost (a reconnection): `revision` is the truth. */
+  onChange(listener: (accountKey: string) => void): Promise<Unsubscribe>
+}
+
+/** The catalog is the installation's, not an account's: whoever runs handler workers offers them to all. */
+export interface HandlerCatalog {
+  /** Says that `workerId` runs the handler, for `ttlMs` from now; call it again before that. The newest description wins. */
+  register(
+    description: HandlerDescription,
+    worker: { workerId: string; ttlMs: number },
+  ): Promise<void>
+  /** The worker stops; the handler stays known. */
+  unregister(name: string, workerId: string): Promise<void>
+  get(name: string): Promise<CatalogEntry | undefined>
+  list(): Promise<CatalogEntry[]>
+  /** Forgets the handler. False: it was not known. */
+  remove(name: string): Promise<boolean>
+}
+
+export interface ContactUpdate {
+  /** Normalised: `+` and digits. Identifies the contact within its account. */
+  msisdn: string
+  name?: string
+  /** Added to the groups the contact is in. */
+  groups?: string[]
+  /** Merged over the extra fields it has, field by field. */
+  extra?: JsonObject
+}
+
+export interface ContactStore {
+  /** One atomic step: two workers with the same number create one contact. */
+  upsert(accountKey: string, update: ContactUpdate): Promise<{ contact: Contact; created: boolean }>
+  get(accountKey: string, contactKey: string): Promise<Contact | undefined>
+  findByMsisdn(accountKey: string, msisdn: string): Promise<Contact | undefined>
+  /** Undefined: there is no such contact. */
+  setSubscription(
+    accountKey: string,
+    contactKey: string,
+    campaign: string,
+    state: 'subscribed' | 'unsubscribed',
+  ): Promise<Contact | undefined>
+  list(accountKey: string, options?: PageOptions): Promise<Page<Contact>>
+}
+
+/** A live stream. Its name within its account is `person:<person_key>`; other kinds come with general subscriptions. */
+export interface Channel {
+  accountKey: string
+  personKey: string
+}
+
+export interface ChannelEntry {
+  channel: Channel
+  /** The event's identity: an entry with an id that is still in the log is not appended again. */
+  id: string
+  payload: string
+}
+
+export interface ChannelMessage {
+  /** Counts up from 1 within the channel, without holes. */
+  offset: number
+  id: string
+  payload: string
+}
+
+export interface ChannelStore {
+  /** Appends in order and tells every subscriber, in one step per channel. Resolves when all are kept. */
+  append(entries: readonly ChannelEntry[]): Promise<void>
+  /** Resolves when messages appended from now on will be delivered. `onLost` is called when some may have been missed. */
+  subscribe(
+    channel: Channel,
+    onMessage: (message: ChannelMessage) => void,
+    onLost?: () => void,
+  ): Promise<Unsubscribe>
+  /** Oldest first, after `offset`. */
+  read(channel: Channel, afterOffset: number, limit: number): Promise<ChannelMessage[]>
+}
+
+export interface ApiKeyStore {
+  create(accountKey: string, key: ApiKey, secretHash: string): Promise<void>
+  find(accountKey: string, keyId: string): Promise<{ key: ApiKey; secretHash: string } | undefined>
+  list(accountKey: string): Promise<ApiKey[]>
+  delete(accountKey: string, keyId: string): Promise<boolean>
+}
+
+export interface BiographyEntry {
+  accountKey: string
+  eventId: string
+  facts: readonly BiographyFact[]
+}
+
+export interface EventFilter {
+  conversationType?: string
+  eventType?: string
+  conversationKey?: string
+  personKey?: string
+  outcome?: EventOutcome
+}
+
+/** Bounded per account by age and count; what falls off is counted (`forgotten`). */
+export interface BiographyStore {
+  record(entries: readonly BiographyEntry[]): Promise<void>
+  get(accountKey: string, eventId: string): Promise<Biography | undefined>
+  /** Newest first. A page may be short, or empty with a `next`, when the filter matched little of what was looked through. */
+  list(accountKey: string, filter: EventFilter, options?: PageOptions): Promise<Page<EventSummary>>
+  /** How many biographies fell off, ever. */
+  forgotten(accountKey: string): Promise<number>
+}
+
+/** A value that a service keeps for itself (a poll, a half-answered one), guarded by its revision. */
+export interface StoredDocument {
+  value: Json
+  /** Counts the saves, from 1. */
+  revision: number
+}
+
+export interface DocumentStore {
+  get(accountKey: string, collection: string, key: string): Promise<StoredDocument | undefined>
+  /** `expectedRevision` 0: it must not exist; absent: whatever is there is replaced. Throws `ConflictError` when it does not hold. */
+  put(
+    accountKey: string,
+    collection: string,
+    key: string,
+    value: Json,
+    options?: { expectedRevision?: number },
+  ): Promise<StoredDocument>
+  delete(accountKey: string, collection: string, key: string): Promise<boolean>
+  list(
+    accountKey: string,
+    collection: string,
+    options?: PageOptions,
+  ): Promise<Page<StoredDocument & { key: string }>>
+}
+
+/** Disposing it is `close`. Idempotent. */
+export interface Store extends AsyncDisposable {
+  readonly chains: ChainStore
+  readonly catalog: HandlerCatalog
+  readonly contacts: ContactStore
+  readonly channels: ChannelStore
+  readonly apiKeys: ApiKeyStore
+  readonly biographies: BiographyStore
+  readonly documents: DocumentStore
+  /** Why it cannot work now, or undefined. For readiness. */
+  unavailableReason(): string | undefined
+  close(): Promise<void>
+}
+
+/** Bounds on what is kept; the defaults suit a small installation. */
+export interface StoreBounds {
+  /** Biographies per account: default 10,000, and 7 days. */
+  maxBiographies?: number
+  biographyTtlMs?: number
+  /** Messages per channel: default 100, and 1 hour after the last one. */
+  maxChannelMessages?: number
+  channelTtlMs?: number
+}
