@@ -1,0 +1,6 @@
+/** The pure heart: checking a chain, matching an event, advancing a run. */
+
+export { checkChain } from './check.ts'
+export { compileConfigSchema } from './config-schema.ts'
+export { type ChainIndex, createChainIndex, type MatchOutcome, type NearMiss } from './matching.ts'
+export { advanceRun, type Move, type PassedStep, type RunError, startRun } from './run.ts'

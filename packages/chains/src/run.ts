@@ -1,0 +1,178 @@
+/**
+ * The run: one execution of one chain for one event, as a pure state machine.
+ *
+ * Its whole state is the `RunContext` that travels with each invocation and comes back with each result. A *move* is what has to
+ * happen next: invoke a step on a worker, or end. On the way to it the machine passes steps that need no worker: those
+ * whose condition is false (skipped) and those whose condition or templates cannot be evaluated (failed).
+ *
+ * | a step …                      | `on_error`   | the run …                                                    |
+ * | ----------------------------- | ------------ | ------------------------------------------------------------ |
+ * | succeeds                      |              | keeps its output under `results.<step_id>`, goes on          |
+ * | is skipped                    |              | goes on; `results` has nothing of it                         |
+ * | fails                         | `stop`       | ends as a dead letter with the step's error                  |
+ * | fails                         | `continue`   | goes on, with `error` in view of later conditions            |
+ * | fails                         | `{steps: …}` | goes on with these steps in the place of all that was left   |
+ */
+import {
+  type HandlerInvocation,
+  invocationIdOf,
+  type JsonObject,
+  type RunContext,
+  runIdOf,
+  type Step,
+  type StepResult,
+  type StoredChain,
+  type VumiApiEvent,
+} from '@signalbox/contracts'
+import { compileCondition, compileTemplate, type Scope } from '@signalbox/expressions'
+import { AppError } from '@signalbox/kit'
+
+export interface RunError {
+  code: string
+  message: string
+}
+
+/** A step that was decided without a worker. */
+export interface PassedStep {
+  step_id: string
+  handler: string
+  status: 'skipped' | 'failed'
+  error?: RunError
+}
+
+export type Move =
+  | { kind: 'invoke'; invocation: HandlerInvocation; passed: PassedStep[] }
+  | { kind: 'end'; outcome: 'succeeded'; context: RunContext; passed: PassedStep[] }
+  | {
+      kind: 'end'
+      outcome: 'dead_lettered'
+      context: RunContext
+      passed: PassedStep[]
+      /** The step that failed and stopped the run. */
+      step: Step
+      error: RunError
+    }
+
+/** The first move. The same event and chain give the same `run_id`, however often they meet. */
+export function startRun(event: VumiApiEvent, chain: StoredChain): Move {
+  const { chain_id, version, name, steps } = chain
+  return proceed({
+    run_id: runIdOf(event.account_key, event.event_id, chain_id),
+    event,
+    results: {},
+    chain: { chain_id, version, name, steps },
+    step_index: 0,
+  })
+}
+
+/** The move after a worker's result. `context` is the run as it was when the step was invoked. */
+export function advanceRun(
+  context: RunContext,
+  result: Pick<StepResult, 'status' | 'output' | 'error'>,
+): Move {
+  const step = context.chain.steps[context.step_index]
+  if (!step) return proceed(context)
+  switch (result.status) {
+    case 'succeeded':
+      return proceed({
+        ...context,
+        results: { ...context.results, [step.id]: result.output ?? null },
+        step_index: context.step_index + 1,
+      })
+    case 'skipped':
+      return proceed({ ...context, step_index: context.step_index + 1 })
+    case 'failed': {
+      const error = errorOf(result)
+      const next = afterFailure(context, step, error)
+      return next ? proceed(next) : deadLettered(context, [], step, error)
+    }
+  }
+}
+
+/** Goes from `step_index` on to the first step that a worker has to do, or to the end. */
+function proceed(from: RunContext): Move {
+  const passed: PassedStep[] = []
+  let context = from
+  for (;;) {
+    const step = context.chain.steps[context.step_index]
+    if (!step) return { kind: 'end', outcome: 'succeeded', context, passed }
+
+    const prepared = prepare(step, context)
+    if (prepared.kind === 'ready') {
+      return { kind: 'invoke', invocation: invocationOf(context, step, prepared.config), passed }
+    }
+    if (prepared.kind === 'skipped') {
+      passed.push({ step_id: step.id, handler: step.handler, status: 'skipped' })
+      context = { ...context, step_index: context.step_index + 1 }
+      continue
+    }
+    passed.push({
+      step_id: step.id,
+      handler: step.handler,
+      status: 'failed',
+      error: prepared.error,
+    })
+    const next = afterFailure(context, step, prepared.error)
+    if (!next) return deadLettered(context, passed, step, prepared.error)
+    context = next
+  }
+}
+
+type Prepared =
+  | { kind: 'ready'; config: JsonObject }
+  | { kind: 'skipped' }
+  | { kind: 'failed'; error: RunError }
+
+function prepare(step: Step, context: RunContext): Prepared {
+  const scope: Scope = {
+    event: context.event,
+    results: context.results,
+    ...(context.error === undefined ? {} : { error: context.error }),
+  }
+  try {
+    if (step.when !== undefined && !compileCondition(step.when).evaluate(scope))
+      return { kind: 'skipped' }
+    return { kind: 'ready', config: compileTemplate(step.config).resolve(scope) as JsonObject }
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    return { kind: 'failed', error: { code: error.code, message: error.message } }
+  }
+}
+
+function invocationOf(context: RunContext, step: Step, config: JsonObject): HandlerInvocation {
+  return {
+    invocation_id: invocationIdOf(context.run_id, step.id),
+    attempt: 1,
+    handler: step.handler,
+    config,
+    context,
+  }
+}
+
+/** The run after a failed step, or undefined when the failure stops it. */
+function afterFailure(context: RunContext, step: Step, error: RunError): RunContext | undefined {
+  if (step.on_error === 'stop') return undefined
+  const next: RunContext = {
+    ...context,
+    error: { step_id: step.id, ...error },
+    step_index: context.step_index + 1,
+  }
+  if (step.on_error === 'continue') return next
+  const done = context.chain.steps.slice(0, context.step_index + 1)
+  return { ...next, chain: { ...context.chain, steps: [...done, ...step.on_error.steps] } }
+}
+
+function deadLettered(
+  context: RunContext,
+  passed: PassedStep[],
+  step: Step,
+  error: RunError,
+): Move {
+  return { kind: 'end', outcome: 'dead_lettered', context, passed, step, error }
+}
+
+function errorOf(result: Pick<StepResult, 'error'>): RunError {
+  return result.error
+    ? { code: result.error.code, message: result.error.message }
+    : { code: 'SB_HANDLER_FAILED', message: 'the handler failed and gave no reason' }
+}
