@@ -38,6 +38,8 @@ export interface Delivery {
   readonly exchange: string
   readonly routingKey: string
   readonly redelivered: boolean
+  /** True once the connection it came on is lost: its settlement has no effect any more, and it is delivered again. */
+  readonly isVoid: boolean
   /** As sent; a foreign client may have set none. `type` and `contentType` are for information, the body decides. */
   readonly properties: Partial<MessageProperties>
 }

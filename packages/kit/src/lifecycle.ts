@@ -40,11 +40,16 @@ export async function runService(
     metrics: createMetrics(),
   }
 
+  let phase: string | undefined = 'starting'
+  scope.readiness.add('service', () => phase)
+
   const stopping = signalled()
   try {
     await start(scope)
+    phase = undefined
     log.info({}, 'service.started')
     const signal = await stopping
+    phase = 'stopping'
     log.info({ signal }, 'service.stopping')
   } catch (error) {
     log.error({ err: error }, 'service.failed')

@@ -1,0 +1,82 @@
+/**
+ * The dispatcher: events to runs, results to next steps. The decisions are pure and live in `@signalbox/chains`; here they are
+ * performed, and a delivery is settled only after everything it led to is confirmed.
+ */
+import { type Broker, createPublisher, type Delivery, type Settlement } from '@signalbox/broker'
+import type { Log, Metrics, Readiness } from '@signalbox/kit'
+import type { Store } from '@signalbox/store'
+import { createChainCache } from './chain-cache.ts'
+import { handleEvent } from './event-handling.ts'
+import { createGate } from './gate.ts'
+import { createDispatcherMetrics } from './metrics.ts'
+import { handleResults } from './result-handling.ts'
+
+export interface DispatcherOptions {
+  /** Deliveries in hand at once, per queue; default 1,000. */
+  prefetch?: number
+}
+
+export interface DispatcherDeps {
+  broker: Broker
+  store: Pick<Store, 'chains' | 'biographies' | 'unavailableReason'>
+  log: Log
+  readiness: Readiness
+  metrics: Metrics
+}
+
+/** Consumes until disposed; disposing finishes what is in hand. */
+export async function createDispatcher(
+  options: DispatcherOptions,
+  deps: DispatcherDeps,
+): Promise<AsyncDisposable> {
+  const { broker, store, log, readiness } = deps
+  const { prefetch = 1_000 } = options
+  const { topology } = broker
+  const metrics = createDispatcherMetrics(deps.metrics)
+  await using stack = new AsyncDisposableStack()
+
+  readiness.add('rabbitmq', () => broker.unavailableReason())
+  readiness.add('redis', () => store.unavailableReason())
+
+  const gate = createGate(log)
+  readiness.add('dispatch', () => gate.closedReason())
+  const chains = stack.use(await createChainCache(store.chains, log))
+  const shared = {
+    publisher: createPublisher(broker),
+    topology,
+    metrics,
+    log,
+    chains,
+    biographies: store.biographies,
+  }
+
+  const consume = async (
+    queue: string,
+    handle: (delivery: Delivery, deps: typeof shared) => Promise<Settlement>,
+  ) => {
+    const consumer = await broker.consume(queue, { prefetch }, async (delivery) => {
+      const stopTimer = metrics.settleSeconds.startTimer({ queue })
+      const settlement = await gate.pass(
+        () => handle(delivery, shared),
+        () => delivery.isVoid,
+      )
+      log.debug(
+        { queue, settlement: settlement.kind, durationMs: stopTimer() * 1_000 },
+        'delivery.settled',
+      )
+      return settlement
+    })
+    gate.guard(consumer)
+    readiness.add(`consumer ${queue}`, () =>
+      consumer.state === 'consuming' ? undefined : `${consumer.state}, not consuming`,
+    )
+    stack.use(consumer)
+  }
+  // n.b. disposal runs backwards: consumers close after the gate lets go of what it holds.
+  await consume(topology.queue.dispatcherEvents, handleEvent)
+  await consume(topology.queue.dispatcherResults, handleResults)
+  stack.defer(() => gate.close())
+
+  const owned = stack.move()
+  return { [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}

@@ -1,0 +1,20 @@
+/** What a dispatcher reads from its environment. */
+import { brokerConfigShape, portSchema, processConfigShape, storeConfigShape } from '@signalbox/kit'
+import { z } from 'zod'
+
+export const dispatcherShape = {
+  DISPATCHER_PREFETCH: z.coerce.number().int().min(1).max(10_000).default(1_000).meta({
+    description:
+      'Deliveries in hand at once, per queue. Acknowledgements wait for confirms, so that a low figure halves the rate.',
+  }),
+}
+
+export const config = z.object({
+  PORT: portSchema(8082),
+  ...processConfigShape,
+  ...brokerConfigShape,
+  ...storeConfigShape,
+  ...dispatcherShape,
+})
+
+export type DispatcherConfig = z.infer<typeof config>

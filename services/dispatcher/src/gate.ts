@@ -1,0 +1,77 @@
+/**
+ * The gate: what happens to work in hand when the store or the broker goes away.
+ *
+ * Work that fails because something cannot be reached is held and tried again, with the consumers paused, until it succeeds or the
+ * process stops. It is not given back to the queue: each return counts towards the queue's delivery limit, and an outage of
+ * minutes would make dead letters of sound events.
+ */
+import type { Consumer } from '@signalbox/broker'
+import { backoffDelayMs, delay, isRetryable, type Log } from '@signalbox/kit'
+
+export interface Gate {
+  /** Runs `work` until it does not fail for want of something; rejects with any other error, or when the gate closes. */
+  pass<Value>(work: () => Promise<Value>, isVoid: () => boolean): Promise<Value>
+  /** Consumers to pause while something is away. */
+  guard(consumer: Pick<Consumer, 'pause' | 'resume'>): void
+  /** Why nothing gets through now, or undefined. For readiness. */
+  closedReason(): string | undefined
+  /** Lets what waits fail at once. */
+  close(): void
+}
+
+export function createGate(log: Log): Gate {
+  const consumers: Pick<Consumer, 'pause' | 'resume'>[] = []
+  const closing = new AbortController()
+  /** Works that failed and have not succeeded since. */
+  let waiting = 0
+  let reason: string | undefined
+  let closedAtMs = 0
+
+  async function pass<Value>(work: () => Promise<Value>, isVoid: () => boolean): Promise<Value> {
+    let isWaiting = false
+    try {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await work()
+        } catch (error) {
+          if (!isRetryable(error) || closing.signal.aborted || isVoid()) throw error
+          if (!isWaiting) await enter((error as Error).message)
+          isWaiting = true
+          await delay(backoffDelayMs(attempt, { maxDelayMs: 1_000 }), closing.signal)
+        }
+      }
+    } finally {
+      if (isWaiting) await leave()
+    }
+  }
+
+  async function enter(message: string): Promise<void> {
+    waiting++
+    if (waiting > 1) return
+    reason = message
+    closedAtMs = Date.now()
+    log.warn({ reason }, 'dispatch.waiting')
+    await Promise.all(consumers.map((consumer) => consumer.pause().catch(ignore)))
+  }
+
+  async function leave(): Promise<void> {
+    waiting--
+    if (waiting > 0) return
+    reason = undefined
+    log.info({ durationMs: Date.now() - closedAtMs }, 'dispatch.resumed')
+    if (closing.signal.aborted) return
+    await Promise.all(consumers.map((consumer) => consumer.resume().catch(ignore)))
+  }
+
+  /** Pausing and resuming fail when the broker is away; its own recovery then brings the consumer back in the wanted state. */
+  function ignore(error: unknown): void {
+    log.debug({ err: error }, 'consumer.switch_failed')
+  }
+
+  return {
+    pass,
+    guard: (consumer) => void consumers.push(consumer),
+    closedReason: () => (reason === undefined ? undefined : `waiting: ${reason}`),
+    close: () => closing.abort(),
+  }
+}

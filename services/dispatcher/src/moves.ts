@@ -1,0 +1,118 @@
+/** Performing a move: the shell's half of the run machine. What it publishes is confirmed when it resolves. */
+import { deadLetterOf, type Publisher, type Topology } from '@signalbox/broker'
+import { advanceRun, type Move } from '@signalbox/chains'
+import type { BiographyFact, HandlerInvocation, RunContext } from '@signalbox/contracts'
+import { AppError, type Log } from '@signalbox/kit'
+import type { DispatcherMetrics } from './metrics.ts'
+
+export interface MoveDeps {
+  publisher: Publisher
+  topology: Topology
+  metrics: DispatcherMetrics
+  log: Log
+}
+
+/** Performs `move`, and the moves that follow at once from it; resolves to the facts for the event's biography. */
+export async function performMove(
+  move: Move,
+  traceparent: string | undefined,
+  deps: MoveDeps,
+): Promise<BiographyFact[]> {
+  const facts: BiographyFact[] = passedFacts(move)
+  if (move.kind === 'end') return [...facts, await endRun(move, deps)]
+
+  const failure = await invoke(move.invocation, traceparent, deps)
+  if (!failure) return facts
+  const { context, handler } = move.invocation
+  facts.push(
+    stepFact(context, { step_id: stepIdOf(context), handler, status: 'failed', error: failure }),
+  )
+  const next = advanceRun(context, { status: 'failed', error: { ...failure, retryable: false } })
+  return [...facts, ...(await performMove(next, traceparent, deps))]
+}
+
+/** Undefined when the invocation is on its way; else why it can never be. */
+async function invoke(
+  invocation: HandlerInvocation,
+  traceparent: string | undefined,
+  { publisher }: MoveDeps,
+): Promise<{ code: string; message: string } | undefined> {
+  try {
+    if ((await publisher.invocations([invocation], { traceparent })) === 'routed') return undefined
+    return {
+      code: 'SB_UNKNOWN_HANDLER',
+      message: `no worker has ever offered the handler "${invocation.handler}"`,
+    }
+  } catch (error) {
+    if (error instanceof AppError && !error.retryable)
+      return { code: error.code, message: error.message }
+    throw error
+  }
+}
+
+async function endRun(
+  move: Extract<Move, { kind: 'end' }>,
+  deps: MoveDeps,
+): Promise<BiographyFact> {
+  const { context } = move
+  const at = new Date().toISOString()
+  deps.metrics.runs.inc({ outcome: move.outcome })
+  if (move.outcome === 'succeeded') {
+    return { fact: 'run_ended', at, run_id: context.run_id, outcome: 'succeeded' }
+  }
+  const { step, error } = move
+  const { event, chain, run_id } = context
+  const letter = deadLetterOf(
+    {
+      exchange: deps.topology.exchange.handlers,
+      routingKey: step.handler,
+      body: Buffer.from(JSON.stringify(context)),
+    },
+    {
+      ...error,
+      about: 'invocation',
+      account_key: event.account_key,
+      event_id: event.event_id,
+      run_id,
+      chain_id: chain.chain_id,
+      step_id: step.id,
+      handler: step.handler,
+      attempts: 1,
+    },
+  )
+  await deps.publisher.deadLetter(letter)
+  deps.log.warn(
+    {
+      accountKey: event.account_key,
+      eventId: event.event_id,
+      runId: run_id,
+      stepId: step.id,
+      code: error.code,
+    },
+    'run.dead_lettered',
+  )
+  return { fact: 'run_ended', at, run_id, outcome: 'dead_lettered', error }
+}
+
+function passedFacts(move: Move): BiographyFact[] {
+  const context = move.kind === 'invoke' ? move.invocation.context : move.context
+  return move.passed.map((step) => stepFact(context, step))
+}
+
+type DecidedStep = Move['passed'][number]
+
+/** A step that no worker did: it took no time and had one attempt. */
+function stepFact(context: RunContext, step: DecidedStep): BiographyFact {
+  return {
+    fact: 'step',
+    at: new Date().toISOString(),
+    run_id: context.run_id,
+    attempt: 1,
+    duration_ms: 0,
+    ...step,
+  }
+}
+
+export function stepIdOf(context: RunContext): string {
+  return context.chain.steps[context.step_index]?.id ?? String(context.step_index)
+}
