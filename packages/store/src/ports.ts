@@ -183,7 +183,13 @@ export interface DocumentStore {
     value: Json,
     options?: { expectedRevision?: number },
   ): Promise<StoredDocument>
-  delete(accountKey: string, collection: string, key: string): Promise<boolean>
+  /** False: there was none. Throws `ConflictError` when there is one and `expectedRevision` is not its revision. */
+  delete(
+    accountKey: string,
+    collection: string,
+    key: string,
+    options?: { expectedRevision?: number },
+  ): Promise<boolean>
   list(
     accountKey: string,
     collection: string,
