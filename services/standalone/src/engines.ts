@@ -1,0 +1,31 @@
+/** The engines of a standalone process: RabbitMQ and Redis when they are configured, else memory. */
+import { type Broker, createMemoryBroker, createTopology, openAmqpBroker } from '@signalbox/broker'
+import type { Log } from '@signalbox/kit'
+import { createMemoryStore, openRedisStore, type Store } from '@signalbox/store'
+import type { StandaloneConfig } from './config.ts'
+
+export interface Engines {
+  broker: Broker
+  store: Store
+  /** What is printed: `memory` or `RabbitMQ and Redis`. */
+  name: string
+  /** False: everything is forgotten at the end of the process. */
+  isDurable: boolean
+}
+
+export async function openEngines(settings: StandaloneConfig, log: Log): Promise<Engines> {
+  const namespace = settings.SIGNALBOX_NAMESPACE
+  const topology = createTopology({ namespace, vumiBridge: settings.SIGNALBOX_VUMI_BRIDGE })
+  if (settings.AMQP_URL === undefined || settings.REDIS_URL === undefined) {
+    const broker = createMemoryBroker({ topology, log })
+    return { broker, store: createMemoryStore(), name: 'memory', isDurable: false }
+  }
+  const store = openRedisStore({ url: settings.REDIS_URL, namespace, log })
+  const broker = await openAmqpBroker({
+    url: settings.AMQP_URL,
+    topology,
+    log,
+    connectionName: 'standalone',
+  })
+  return { broker, store, name: 'RabbitMQ and Redis', isDurable: true }
+}
