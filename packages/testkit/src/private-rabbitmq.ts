@@ -1,0 +1,107 @@
+/**
+ * A RabbitMQ of a test's own, with its management API, on the loopback address.
+ *
+ * The Erlang VM looks for a port mapper (epmd) and would leave one behind; it finds one that is kept like itself.
+ */
+import { randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startKeptProcess } from './kept-process.ts'
+import { createManagementApi } from './management-api.ts'
+import { freePort, isListening } from './ports.ts'
+import { type PrivateServer, startPrivateServer } from './private-server.ts'
+import { ensureServers } from './server-binaries.ts'
+import { waitFor } from './wait-for.ts'
+
+export interface PrivateRabbitMq extends PrivateServer {
+  readonly amqpUrl: string
+  /** With the administrator's credentials, as `http://user:password@host:port`. */
+  readonly managementUrl: string
+}
+
+/**
+ * Serves when it resolves, after some 6 s. What it confirmed for durable queues survives `kill`.
+ * The caller disposes of it; it ends with this process in any case.
+ */
+export async function startPrivateRabbitMq(): Promise<PrivateRabbitMq> {
+  const { rabbitmq, epmd } = await ensureServers(['rabbitmq'])
+  const folder = await mkdtemp(join(tmpdir(), 'signalbox-rabbitmq-'))
+  const ports = {
+    amqp: await freePort(),
+    management: await freePort(),
+    distribution: await freePort(),
+    epmd: await freePort(),
+  }
+  const env = await prepareFolder(folder, ports)
+  const portMapper = startKeptProcess({
+    name: 'epmd',
+    folder,
+    env,
+    command: [epmd, '-port', String(ports.epmd), '-address', '127.0.0.1'],
+  })
+  const managementUrl = `http://guest:guest@127.0.0.1:${ports.management}`
+  const management = createManagementApi(managementUrl)
+  const server = await startPrivateServer({
+    name: 'RabbitMQ',
+    folder,
+    launch: () => startKeptProcess({ name: 'rabbitmq', folder, env, command: [rabbitmq] }),
+    serves: async () => (await isListening(ports.amqp)) && (await management.answers()),
+    companions: [portMapper],
+    before: () => waitFor(() => isListening(ports.epmd), { what: 'epmd to listen' }),
+  })
+  return { ...server, amqpUrl: `amqp://guest:guest@127.0.0.1:${ports.amqp}`, managementUrl }
+}
+
+interface RabbitMqPorts {
+  amqp: number
+  management: number
+  distribution: number
+  epmd: number
+}
+
+/** Writes what the broker reads at its start; returns its whole environment. */
+async function prepareFolder(
+  folder: string,
+  ports: RabbitMqPorts,
+): Promise<Record<string, string>> {
+  const inFolder = (name: string) => join(folder, name)
+  const home = inFolder('home')
+  await mkdir(home)
+  await writeFile(join(home, '.erlang.cookie'), randomBytes(16).toString('hex'), { mode: 0o400 })
+  await writeFile(inFolder('enabled_plugins'), '[rabbitmq_management].\n')
+  await writeFile(inFolder('rabbitmq-env.conf'), '')
+  await writeFile(
+    inFolder('rabbitmq.conf'),
+    [
+      `listeners.tcp.1 = 127.0.0.1:${ports.amqp}`,
+      'management.tcp.ip = 127.0.0.1',
+      `management.tcp.port = ${ports.management}`,
+      'collect_statistics_interval = 1000',
+      'raft.wal_max_size_bytes = 64000000',
+      'log.file = false',
+      'log.console = true',
+      'log.console.level = warning',
+      '',
+    ].join('\n'),
+  )
+  return {
+    PATH: process.env.PATH ?? '/usr/bin:/bin',
+    HOME: home,
+    ERL_EPMD_PORT: String(ports.epmd),
+    ERL_EPMD_ADDRESS: '127.0.0.1',
+    RABBITMQ_NODENAME: 'signalbox@localhost',
+    RABBITMQ_NODE_PORT: String(ports.amqp),
+    RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
+    RABBITMQ_DIST_PORT: String(ports.distribution),
+    RABBITMQ_MNESIA_BASE: inFolder('data'),
+    RABBITMQ_LOG_BASE: inFolder('log'),
+    RABBITMQ_SCHEMA_DIR: inFolder('schema'),
+    RABBITMQ_GENERATED_CONFIG_DIR: inFolder('generated'),
+    RABBITMQ_ENABLED_PLUGINS_FILE: inFolder('enabled_plugins'),
+    RABBITMQ_CONF_ENV_FILE: inFolder('rabbitmq-env.conf'),
+    RABBITMQ_CONFIG_FILE: inFolder('rabbitmq.conf'),
+    RABBITMQ_PID_FILE: inFolder('pid'),
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1}',
+  }
+}

@@ -1,0 +1,47 @@
+/** A Redis of a test's own. */
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startKeptProcess } from './kept-process.ts'
+import { freePort, isListening } from './ports.ts'
+import { type PrivateServer, startPrivateServer } from './private-server.ts'
+import { ensureServers } from './server-binaries.ts'
+
+export interface PrivateRedis extends PrivateServer {
+  readonly redisUrl: string
+}
+
+/**
+ * Serves when it resolves. Every write is on the disk before it is answered, so nothing that was answered is lost by `kill`.
+ * The caller disposes of it; it ends with this process in any case.
+ */
+export async function startPrivateRedis(): Promise<PrivateRedis> {
+  const { redis } = await ensureServers(['redis'])
+  const folder = await mkdtemp(join(tmpdir(), 'signalbox-redis-'))
+  const port = await freePort()
+  const settings = {
+    port: String(port),
+    bind: '127.0.0.1',
+    dir: folder,
+    appendonly: 'yes',
+    appendfsync: 'always',
+    save: '',
+    loglevel: 'warning',
+  }
+  const server = await startPrivateServer({
+    name: 'Redis',
+    folder,
+    launch: () =>
+      startKeptProcess({
+        name: 'redis',
+        folder,
+        env: {},
+        command: [
+          redis,
+          ...Object.entries(settings).flatMap(([key, value]) => [`--${key}`, value]),
+        ],
+      }),
+    serves: () => isListening(port),
+  })
+  return { ...server, redisUrl: `redis://127.0.0.1:${port}` }
+}
