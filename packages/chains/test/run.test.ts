@@ -1,0 +1,174 @@
+import type { Json, RunContext, Step, StepResult } from '@signalbox/contracts'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { advanceRun, type Move, startRun } from '../src/index.ts'
+import { aChain, anEvent, aStep } from './fixtures.ts'
+
+const succeeded = (output?: Json): Pick<StepResult, 'status' | 'output'> => ({
+  status: 'succeeded',
+  ...(output === undefined ? {} : { output }),
+})
+const failed: Pick<StepResult, 'status' | 'error'> = {
+  status: 'failed',
+  error: { code: 'GATEWAY_DOWN', message: 'no answer', retryable: true },
+}
+
+describe('a run', () => {
+  it('invokes the first step with its templates resolved', () => {
+    const chain = aChain({
+      steps: [
+        aStep({
+          config: {
+            text: 'Hello ${{ event.event_data.name }}',
+            n: '${{ event.event_data.n + 1 }}',
+          },
+        }),
+      ],
+    })
+    const { invocation } = invoked(startRun(anEvent({ event_data: { name: 'Ada', n: 1 } }), chain))
+    expect(invocation).toMatchObject({
+      handler: 'log',
+      attempt: 1,
+      config: { text: 'Hello Ada', n: 2 },
+    })
+  })
+
+  it('has the same identities for the same event and chain, and others for another', () => {
+    const event = anEvent()
+    const [first, again, other] = [
+      startRun(event, aChain()),
+      startRun(event, aChain()),
+      startRun(event, aChain({ chain_id: 'other' })),
+    ].map(invoked)
+    expect(again?.invocation.invocation_id).toBe(first?.invocation.invocation_id)
+    expect(other?.invocation.context.run_id).not.toBe(first?.invocation.context.run_id)
+  })
+
+  it('shows each step the outputs of the steps before it, and ends after the last', () => {
+    const chain = aChain({
+      steps: [aStep(), aStep({ id: 'two', config: { key: '${{ results.one.key }}' } })],
+    })
+    const first = invoked(startRun(anEvent(), chain))
+    const second = invoked(advanceRun(first.invocation.context, succeeded({ key: 'k1' })))
+    expect(second.invocation.config).toEqual({ key: 'k1' })
+    expect(advanceRun(second.invocation.context, succeeded())).toMatchObject({
+      kind: 'end',
+      outcome: 'succeeded',
+      context: { results: { one: { key: 'k1' }, two: null } },
+    })
+  })
+
+  it('skips a step whose condition is false and tells so', () => {
+    const chain = aChain({
+      steps: [aStep({ when: 'event.event_data.n > 1' }), aStep({ id: 'two' })],
+    })
+    const move = invoked(startRun(anEvent({ event_data: { n: 1 } }), chain))
+    expect(move.passed).toEqual([{ step_id: 'one', handler: 'log', status: 'skipped' }])
+    expect(move.invocation.context.step_index).toBe(1)
+  })
+
+  it('ends as a dead letter when a step fails and on_error is stop', () => {
+    const first = invoked(startRun(anEvent(), aChain({ steps: [aStep(), aStep({ id: 'two' })] })))
+    expect(advanceRun(first.invocation.context, failed)).toMatchObject({
+      kind: 'end',
+      outcome: 'dead_lettered',
+      step: { id: 'one' },
+      error: { code: 'GATEWAY_DOWN', message: 'no answer' },
+    })
+  })
+
+  it('goes on after a failure when on_error is continue, the error in view of later conditions', () => {
+    const chain = aChain({
+      steps: [
+        aStep({ on_error: 'continue' }),
+        aStep({ id: 'two', when: 'error.code == "GATEWAY_DOWN"' }),
+      ],
+    })
+    const first = invoked(startRun(anEvent(), chain))
+    const second = invoked(advanceRun(first.invocation.context, failed))
+    expect(second.invocation.context.error).toEqual({
+      step_id: 'one',
+      code: 'GATEWAY_DOWN',
+      message: 'no answer',
+    })
+    expect(second.invocation.context.results).toEqual({})
+  })
+
+  it('runs the steps of on_error in the place of all that was left', () => {
+    const chain = aChain({
+      steps: [
+        aStep({ on_error: { steps: [aStep({ id: 'rescue', handler: 'fire_event' })] } }),
+        aStep({ id: 'never' }),
+      ],
+    })
+    const first = invoked(startRun(anEvent(), chain))
+    const rescue = invoked(advanceRun(first.invocation.context, failed))
+    expect(rescue.invocation.handler).toBe('fire_event')
+    expect(advanceRun(rescue.invocation.context, succeeded())).toMatchObject({
+      kind: 'end',
+      outcome: 'succeeded',
+    })
+  })
+
+  it('treats a template that cannot be resolved as a failed step', () => {
+    const chain = aChain({
+      steps: [
+        aStep({ config: { to: '${{ event.event_data.absent }}' }, on_error: 'continue' }),
+        aStep({ id: 'two' }),
+      ],
+    })
+    const move = invoked(startRun(anEvent(), chain))
+    expect(move.passed).toMatchObject([
+      { step_id: 'one', status: 'failed', error: { code: 'SB_EVALUATION' } },
+    ])
+    expect(move.invocation.context.step_index).toBe(1)
+  })
+
+  it('ends, whatever its steps answer, having decided each step at most once and in order', () => {
+    const statuses = fc.constantFrom('succeeded', 'failed', 'skipped' as const)
+    const onError = fc.constantFrom<Step['on_error']>('stop', 'continue', {
+      steps: [aStep({ id: 'rescue' })],
+    })
+    const step = fc.record({ on_error: onError, when: fc.constantFrom(undefined, 'true', 'false') })
+    fc.assert(
+      fc.property(
+        fc.array(step, { minLength: 1, maxLength: 8 }),
+        fc.array(statuses, { minLength: 12, maxLength: 12 }),
+        (steps, answers) => {
+          const chain = aChain({
+            steps: steps.map(({ when, ...rest }, index) =>
+              aStep({ id: `s${index}`, ...rest, ...(when === undefined ? {} : { when }) }),
+            ),
+          })
+          const decided: string[] = []
+          let move = startRun(anEvent(), chain)
+          for (const answer of answers) {
+            decided.push(...move.passed.map((passed) => passed.step_id))
+            if (move.kind === 'end') break
+            const { context } = move.invocation
+            decided.push(context.chain.steps[context.step_index]!.id)
+            move = advanceRun(
+              context,
+              answer === 'failed' ? failed : { status: answer as 'succeeded' | 'skipped' },
+            )
+          }
+          expect(move.kind).toBe('end')
+          expect(new Set(decided).size).toBe(decided.length)
+          const order = decided.filter((id) => id !== 'rescue').map((id) => Number(id.slice(1)))
+          expect(order).toEqual(order.toSorted((a, b) => a - b))
+          expect(resultsOf(move).every((id) => decided.includes(id))).toBe(true)
+        },
+      ),
+    )
+  })
+})
+
+function invoked(move: Move) {
+  if (move.kind !== 'invoke') throw new Error(`expected an invocation, got ${JSON.stringify(move)}`)
+  return move
+}
+
+function resultsOf(move: Move): string[] {
+  const context: RunContext = move.kind === 'invoke' ? move.invocation.context : move.context
+  return Object.keys(context.results)
+}
