@@ -1,6 +1,7 @@
 /** The broker: one port, two engines, and the topology they share. */
 
 export { deadLetterOf } from './dead-letter.ts'
+export { createMemoryBroker, type MemoryBrokerOptions } from './memory/broker.ts'
 export type {
   Broker,
   ConsumeOptions,

@@ -1,0 +1,149 @@
+/**
+ * The memory engine: the broker inside one process, for trying, developing, small installs and tests.
+ *
+ * It routes, queues and settles as RabbitMQ does with our topology. What it does not do: survive its process, or bound its
+ * queues (what is not consumed stays in memory).
+ */
+import { type Log, UnavailableError } from '@signalbox/kit'
+import { createDeclarations } from '../declarations.ts'
+import {
+  type Broker,
+  type Consumer,
+  DEFAULT_PREFETCH,
+  type OutgoingMessage,
+  type PublishOutcome,
+} from '../port.ts'
+import { createPublisher } from '../publisher.ts'
+import type { ExchangeSpec, QueueSpec, Topology } from '../topology.ts'
+import { MemoryConsumer } from './consumer.ts'
+import { MemoryQueue } from './queue.ts'
+import { type RoutingKeyTest, routingKeyTest } from './routing.ts'
+
+export interface MemoryBrokerOptions {
+  topology: Topology
+  log: Log
+}
+
+interface MemoryExchange {
+  spec: ExchangeSpec
+  bindings: { accepts: RoutingKeyTest; queue: MemoryQueue }[]
+}
+
+/** Ready at once. Close it to end its timers and consumers. */
+export function createMemoryBroker({ topology, log }: MemoryBrokerOptions): Broker {
+  const declarations = createDeclarations(topology)
+  const exchanges = new Map<string, MemoryExchange>()
+  const queues = new Map<string, MemoryQueue>()
+  const consumers = new Set<Consumer>()
+  let closing: Promise<void> | undefined
+  let isClosed = false
+  let nextTurn: Promise<void> | undefined
+
+  const addExchange = (spec: ExchangeSpec): void => {
+    if (!exchanges.has(spec.name)) exchanges.set(spec.name, { spec, bindings: [] })
+  }
+  const addQueue = (spec: QueueSpec): void => {
+    const queue = new MemoryQueue(spec, (message) => deadLetter(spec, message))
+    queues.set(spec.name, queue)
+    spec.exchanges.forEach(addExchange)
+    for (const { exchange, routingKey } of spec.bindings) {
+      const { spec: source, bindings } = exchanges.get(exchange)!
+      bindings.push({ accepts: routingKeyTest(source.type, routingKey), queue })
+    }
+  }
+  const route = (message: OutgoingMessage): PublishOutcome => {
+    const targets = new Set(
+      message.exchange === ''
+        ? [queues.get(message.routingKey)].filter((queue) => queue !== undefined)
+        : exchanges
+            .get(message.exchange)!
+            .bindings.filter(({ accepts }) => accepts(message.routingKey))
+            .map(({ queue }) => queue),
+    )
+    for (const queue of targets) queue.enqueue(message)
+    return targets.size > 0 ? 'routed' : 'unroutable'
+  }
+  const deadLetter = (from: QueueSpec, message: OutgoingMessage): void => {
+    const outcome =
+      from.deadLetterExchange === undefined
+        ? 'unroutable'
+        : route({ ...message, exchange: from.deadLetterExchange })
+    if (outcome === 'unroutable') {
+      const { messageId } = message.properties
+      log.error({ queue: from.name, messageId }, 'message.dropped')
+    }
+  }
+  const requireOpen = (): void => {
+    if (isClosed) {
+      throw new UnavailableError('the broker was closed', { code: 'SB_BROKER_UNAVAILABLE' })
+    }
+  }
+  /** One for all who wait in this turn: a confirm that came within the turn would let a publishing loop starve the consumers. */
+  const laterTurn = (): Promise<void> => {
+    nextTurn ??= new Promise((resolve) => {
+      setImmediate(() => {
+        nextTurn = undefined
+        resolve()
+      })
+    })
+    return nextTurn
+  }
+  const close = async (): Promise<void> => {
+    await Promise.all([...consumers].map((consumer) => consumer.close()))
+    isClosed = true
+    for (const queue of queues.values()) queue.close()
+  }
+
+  declarations.fixedExchanges.forEach(addExchange)
+  declarations.fixedQueues.forEach(addQueue)
+
+  const broker: Broker = {
+    topology,
+    unavailableReason: () => (isClosed ? 'the broker was closed' : undefined),
+    async publish(message) {
+      requireOpen()
+      declarations.requireExchange(message.exchange)
+      const outcome = route(stamped(message))
+      await laterTurn()
+      return outcome
+    },
+    async declare(spec) {
+      requireOpen()
+      if (declarations.add(spec)) addQueue(spec)
+    },
+    async consume(name, { prefetch = DEFAULT_PREFETCH }, onDelivery) {
+      requireOpen()
+      declarations.queueNamed(name)
+      const consumer = new MemoryConsumer(
+        { queue: name, prefetch, onDelivery },
+        {
+          queue: queues.get(name)!,
+          log,
+          publisher,
+          onClosed: (closed) => consumers.delete(closed),
+        },
+      )
+      consumers.add(consumer)
+      return consumer
+    },
+    close() {
+      closing ??= close()
+      return closing
+    },
+    [Symbol.asyncDispose]: () => broker.close(),
+  }
+  const publisher = createPublisher({
+    topology,
+    publish: async (message) => route(stamped(message)),
+  })
+  return broker
+}
+
+/** With the timestamp as AMQP would deliver it: in whole seconds. */
+function stamped(message: OutgoingMessage): OutgoingMessage {
+  const timestampMs = message.properties.timestampMs ?? Date.now()
+  return {
+    ...message,
+    properties: { ...message.properties, timestampMs: Math.floor(timestampMs / 1_000) * 1_000 },
+  }
+}

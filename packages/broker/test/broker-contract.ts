@@ -1,0 +1,408 @@
+/** What every engine promises: the suite that runs on each of them. */
+import type { Log } from '@signalbox/kit'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { Broker, Consumer } from '../src/port.ts'
+import { createTopology, type QueueSpec, type Topology } from '../src/topology.ts'
+import {
+  ack,
+  contentOf,
+  holder,
+  messageTo,
+  queueOf,
+  recorder,
+  recordingLog,
+  requeue,
+  unreadable,
+  until,
+} from './fixtures.ts'
+
+export interface Engine {
+  open(topology: Topology, log: Log): Promise<Broker>
+}
+
+const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+
+export function describeBroker(engineName: string, engine: Engine): void {
+  const topology = createTopology({ namespace: 'contract' })
+  const { exchange } = topology
+  const log = recordingLog()
+  let broker: Broker
+  let queue = ''
+  let queueCount = 0
+
+  const declared = async (options: Partial<QueueSpec> = {}): Promise<string> => {
+    queueCount += 1
+    const spec = queueOf(topology, `test.${queueCount}`, options)
+    await broker.declare(spec)
+    return spec.name
+  }
+  const send = (queueName: string, content: unknown = {}) =>
+    broker.publish(messageTo({ exchange: '', routingKey: queueName }, content))
+  const sendAll = async (queueName: string, contents: readonly unknown[]): Promise<void> => {
+    for (const content of contents) await send(queueName, content)
+  }
+
+  beforeAll(async () => {
+    broker = await engine.open(topology, log)
+  })
+  beforeEach(async () => {
+    queue = await declared()
+  })
+  afterAll(() => broker.close())
+
+  describe(`${engineName}: publishing`, () => {
+    it('delivers body, routing key and properties as they were sent', async () => {
+      const got = recorder()
+      await using _consumer = await broker.consume(queue, {}, got.onDelivery)
+      const properties = {
+        messageId: 'm-1',
+        type: 'VumiApiEvent',
+        timestampMs: 1_750_000_000_000,
+        replyTo: 'answers',
+        traceparent: TRACEPARENT,
+      }
+      const body = Buffer.from('{"à":1}')
+      const message = { exchange: '', routingKey: queue, body, properties }
+      await expect(broker.publish(message)).resolves.toBe('routed')
+      await until(() => got.deliveries.length === 1, 'the delivery')
+      expect(got.deliveries[0]).toMatchObject({
+        body,
+        exchange: '',
+        routingKey: queue,
+        redelivered: false,
+        isVoid: false,
+      })
+      expect(got.deliveries[0]?.properties).toEqual(properties)
+    })
+
+    it('keeps the time in whole seconds', async () => {
+      const got = recorder()
+      await using _consumer = await broker.consume(queue, {}, got.onDelivery)
+      const message = messageTo({ exchange: '', routingKey: queue })
+      message.properties.timestampMs = 1_750_000_000_999
+      await broker.publish(message)
+      await until(() => got.deliveries.length === 1, 'the delivery')
+      expect(got.deliveries[0]?.properties.timestampMs).toBe(1_750_000_000_000)
+    })
+
+    it('says which of several messages of the same id no queue took', async () => {
+      const routable = messageTo({ exchange: '', routingKey: queue })
+      const lost = { ...routable, routingKey: 'contract.nowhere' }
+      const outcomes = await Promise.all(
+        [routable, lost, routable, lost, lost, routable].map((message) => broker.publish(message)),
+      )
+      expect(outcomes).toEqual([
+        'routed',
+        'unroutable',
+        'routed',
+        'unroutable',
+        'unroutable',
+        'routed',
+      ])
+    })
+
+    it('says unroutable when an exchange has no binding for the routing key', async () => {
+      const message = messageTo({ exchange: exchange.handlers, routingKey: 'nobody' })
+      await expect(broker.publish(message)).resolves.toBe('unroutable')
+    })
+
+    it('refuses an exchange that was never declared', async () => {
+      const message = messageTo({ exchange: 'contract.unknown', routingKey: 'a' })
+      await expect(broker.publish(message)).rejects.toThrow(
+        'the exchange "contract.unknown" was never declared',
+      )
+    })
+
+    it('matches the words of a topic with * and #', async () => {
+      const routingKeys = ['poll.done.acc', 'poll.*.acc', 'poll.#', '#.acc']
+      const recorders = await Promise.all(
+        routingKeys.map(async (routingKey) => {
+          const name = await declared({ bindings: [{ exchange: exchange.events, routingKey }] })
+          const got = recorder()
+          return { name, got, consumer: await broker.consume(name, {}, got.onDelivery) }
+        }),
+      )
+      const keys = ['poll.done.acc', 'poll.open.acc', 'poll', 'quiz.done.acc', 'poll.done.other']
+      for (const routingKey of keys) {
+        await broker.publish(messageTo({ exchange: exchange.events, routingKey }, routingKey))
+      }
+      for (const { name, got, consumer } of recorders) {
+        await send(name, 'end')
+        await until(() => got.contents().includes('end'), 'the proof that nothing more comes')
+        await consumer.close()
+      }
+      expect(recorders.map(({ got }) => got.contents())).toEqual([
+        ['poll.done.acc', 'end'],
+        ['poll.done.acc', 'poll.open.acc', 'end'],
+        ['poll.done.acc', 'poll.open.acc', 'poll', 'poll.done.other', 'end'],
+        ['poll.done.acc', 'poll.open.acc', 'quiz.done.acc', 'end'],
+      ])
+    })
+  })
+
+  describe(`${engineName}: declaring`, () => {
+    it('takes the same queue again and refuses it in another shape', async () => {
+      const spec = queueOf(topology, 'again')
+      await Promise.all([broker.declare(spec), broker.declare({ ...spec })])
+      await broker.declare(spec)
+      await expect(broker.declare({ ...spec, deliveryLimit: 3 })).rejects.toMatchObject({
+        code: 'SB_CONFLICT',
+        message: expect.stringContaining('contract.again') as string,
+      })
+    })
+
+    it('refuses to consume a queue that was never declared', async () => {
+      const got = recorder()
+      await expect(broker.consume('contract.never', {}, got.onDelivery)).rejects.toThrow(
+        'the queue "contract.never" was never declared',
+      )
+    })
+  })
+
+  describe(`${engineName}: delivering`, () => {
+    it('keeps the order of a queue for a single consumer', async () => {
+      const numbers = Array.from({ length: 200 }, (_, index) => index)
+      const got = recorder()
+      await Promise.all(numbers.map((number) => send(queue, number)))
+      await using _consumer = await broker.consume(queue, {}, got.onDelivery)
+      await until(() => got.deliveries.length === 200, '200 deliveries')
+      expect(got.contents()).toEqual(numbers)
+    })
+
+    it('never delivers inside the publish that caused it', async () => {
+      let isPublishing = false
+      let wasInside = false
+      const got = recorder(() => {
+        wasInside ||= isPublishing
+        return ack
+      })
+      await using _consumer = await broker.consume(queue, {}, got.onDelivery)
+      isPublishing = true
+      const publishing = send(queue)
+      isPublishing = false
+      await publishing
+      await until(() => got.deliveries.length === 1, 'the delivery')
+      expect(wasInside).toBe(false)
+    })
+
+    it('shares a queue between its consumers', async () => {
+      const [a, b] = [holder(), holder()]
+      await using _a = await broker.consume(queue, { prefetch: 5 }, a.onDelivery)
+      await using _b = await broker.consume(queue, { prefetch: 5 }, b.onDelivery)
+      await sendAll(queue, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+      await until(() => a.held.length === 5 && b.held.length === 5, 'five deliveries each')
+      expect([...a.contents(), ...b.contents()].toSorted()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+      a.releaseAll()
+      b.releaseAll()
+    })
+
+    it('has no more in hand than the prefetch', async () => {
+      const held = holder()
+      await using _consumer = await broker.consume(queue, { prefetch: 2 }, held.onDelivery)
+      await sendAll(queue, [1, 2, 3, 4])
+      await until(() => held.held.length === 2, 'two deliveries')
+      const got = recorder()
+      await using _other = await broker.consume(queue, {}, got.onDelivery)
+      await until(() => got.deliveries.length === 2, 'the rest going to somebody else')
+      expect(held.contents()).toEqual([1, 2])
+      expect(got.contents()).toEqual([3, 4])
+      held.releaseAll()
+    })
+
+    it('lets the next consumer of a single-active-consumer queue take over', async () => {
+      const single = await declared({ singleActiveConsumer: true })
+      const [first, second] = [recorder(), recorder()]
+      const active = await broker.consume(single, {}, first.onDelivery)
+      await using _waiting = await broker.consume(single, {}, second.onDelivery)
+      await sendAll(single, [1, 2, 3])
+      await until(() => first.deliveries.length === 3, 'three deliveries')
+      expect(second.deliveries).toEqual([])
+      await active.close()
+      await send(single, 4)
+      await until(() => second.deliveries.length === 1, 'the take-over')
+      expect(first.contents()).toEqual([1, 2, 3])
+      expect(second.contents()).toEqual([4])
+    })
+  })
+
+  describe(`${engineName}: settling`, () => {
+    it('delivers nothing again after an ack', async () => {
+      const got = recorder()
+      const consumer = await broker.consume(queue, {}, got.onDelivery)
+      await send(queue, 'first')
+      await until(() => got.deliveries.length === 1, 'the delivery')
+      await consumer.close()
+      const later = recorder()
+      await using _later = await broker.consume(queue, {}, later.onDelivery)
+      await send(queue, 'end')
+      await until(() => later.deliveries.length > 0, 'the next message')
+      expect(later.contents()).toEqual(['end'])
+    })
+
+    it('delivers again after a requeue, marked as redelivered', async () => {
+      const got = recorder((delivery) => (delivery.redelivered ? ack : requeue))
+      await using _consumer = await broker.consume(queue, {}, got.onDelivery)
+      await send(queue, 'again')
+      await until(() => got.deliveries.length === 2, 'the second delivery')
+      expect(got.contents()).toEqual(['again', 'again'])
+      expect(got.deliveries.map(({ redelivered }) => redelivered)).toEqual([false, true])
+    })
+
+    it('publishes a dead letter that says why and what', async () => {
+      const dead = recorder()
+      await using _dead = await broker.consume(topology.queue.dead, {}, dead.onDelivery)
+      const got = recorder(() => ({ kind: 'dead_letter', reason: unreadable }))
+      await using _consumer = await broker.consume(queue, {}, got.onDelivery)
+      await send(queue, { fault: true })
+      await until(() => dead.deliveries.length === 1, 'the dead letter')
+      expect(dead.deliveries[0]?.properties.type).toBe('DeadLetter')
+      expect(contentOf(dead.deliveries[0]!)).toMatchObject({
+        ...unreadable,
+        exchange: '',
+        routing_key: queue,
+        body: { json: { fault: true } },
+      })
+      expect(got.deliveries).toHaveLength(1)
+    })
+
+    it('moves a message that comes back too often to the dead queue as it is', async () => {
+      const limited = await declared({ deliveryLimit: 2 })
+      const dead = recorder()
+      await using _dead = await broker.consume(topology.queue.dead, {}, dead.onDelivery)
+      const got = recorder(() => requeue)
+      await using _consumer = await broker.consume(limited, {}, got.onDelivery)
+      await send(limited, 'poison')
+      await until(() => dead.deliveries.length === 1, 'the message in the dead queue')
+      expect(dead.deliveries[0]).toMatchObject({ exchange: exchange.dead, routingKey: limited })
+      expect(dead.contents()).toEqual(['poison'])
+      expect(got.deliveries).toHaveLength(3)
+    })
+
+    it('gives a message to the dead queue as it is when no dead letter can hold it', async () => {
+      const dead = recorder()
+      await using _dead = await broker.consume(topology.queue.dead, {}, dead.onDelivery)
+      const got = recorder(() => ({ kind: 'dead_letter', reason: unreadable }))
+      await using _consumer = await broker.consume(queue, {}, got.onDelivery)
+      const huge = 'x'.repeat(2 * 1024 * 1024)
+      await send(queue, huge)
+      await until(() => dead.deliveries.length === 1, 'the message in the dead queue')
+      expect(dead.contents()[0] === huge).toBe(true)
+    })
+
+    it('logs a handler that rejects, and delivers again', async () => {
+      const got = recorder((delivery) => {
+        if (delivery.redelivered) return ack
+        throw new Error('the handler broke')
+      })
+      await using _consumer = await broker.consume(queue, {}, got.onDelivery)
+      await send(queue)
+      await until(() => got.deliveries.length === 2, 'the second delivery')
+      expect(log.of('delivery.failed')).toEqual([
+        expect.objectContaining({ queue, err: new Error('the handler broke') }),
+      ])
+    })
+  })
+
+  describe(`${engineName}: delaying`, () => {
+    it('lets a message out on the handlers exchange after its delay, past a longer one', async () => {
+      const got = recorder()
+      const handlerQueue = topology.handlerQueue('delayed')
+      const [short, long] = [topology.retryQueue(200), topology.retryQueue(60_000)]
+      for (const spec of [handlerQueue, short, long]) await broker.declare(spec)
+      await using _consumer = await broker.consume(handlerQueue.name, {}, got.onDelivery)
+      const sentAtMs = Date.now()
+      await broker.publish(messageTo({ exchange: long.name, routingKey: 'delayed' }, 'long'))
+      await broker.publish(messageTo({ exchange: short.name, routingKey: 'delayed' }, 'short'))
+      await until(() => got.deliveries.length === 1, 'the short delay')
+      expect(Date.now() - sentAtMs).toBeGreaterThanOrEqual(195)
+      expect(got.contents()).toEqual(['short'])
+      expect(got.deliveries[0]).toMatchObject({
+        exchange: exchange.handlers,
+        routingKey: 'delayed',
+      })
+    })
+  })
+
+  describe(`${engineName}: the life of a consumer`, () => {
+    it('takes nothing while paused, and goes on when resumed', async () => {
+      const got = recorder()
+      await using consumer = await broker.consume(queue, {}, got.onDelivery)
+      expect(consumer.state).toBe('consuming')
+      await consumer.pause()
+      await consumer.pause()
+      expect(consumer.state).toBe('paused')
+      await sendAll(queue, [1, 2])
+      const other = recorder()
+      const proof = await broker.consume(queue, {}, other.onDelivery)
+      await until(() => other.deliveries.length === 2, 'another consumer getting all')
+      await proof.close()
+      expect(got.deliveries).toEqual([])
+      await consumer.resume()
+      await consumer.resume()
+      expect(consumer.state).toBe('consuming')
+      await send(queue, 3)
+      await until(() => got.deliveries.length === 1, 'the delivery after the pause')
+      expect(got.contents()).toEqual([3])
+    })
+
+    it('settles what it had in hand when it was paused', async () => {
+      const held = holder()
+      await using consumer = await broker.consume(queue, {}, held.onDelivery)
+      await send(queue, 'in hand')
+      await until(() => held.held.length === 1, 'the delivery')
+      await consumer.pause()
+      held.releaseAll()
+      await consumer.resume()
+      await send(queue, 'next')
+      await until(() => held.held.length === 2, 'the next delivery')
+      expect(held.contents()).toEqual(['in hand', 'next'])
+      held.releaseAll()
+    })
+
+    it('waits at its close for what is in hand, and loses none of it', async () => {
+      const held = holder()
+      const consumer = await broker.consume(queue, { prefetch: 1 }, held.onDelivery)
+      await sendAll(queue, ['in hand', 'left'])
+      await until(() => held.held.length === 1, 'the delivery')
+      let isClosed = false
+      const closing = consumer.close().then(() => {
+        isClosed = true
+      })
+      await send(queue, 'after')
+      expect(isClosed).toBe(false)
+      expect(consumer.state).toBe('closed')
+      held.releaseAll()
+      await closing
+      await consumer.close()
+      const rest = recorder()
+      await using _rest = await broker.consume(queue, {}, rest.onDelivery)
+      await until(() => rest.deliveries.length === 2, 'the rest')
+      expect(rest.contents()).toEqual(['left', 'after'])
+    })
+
+    it('closes with its broker, after what is in hand could still publish', async () => {
+      const own = createTopology({ namespace: 'closing' })
+      const closing = await engine.open(own, log)
+      const spec = queueOf(own, 'work')
+      await closing.declare(spec)
+      const outcomes: string[] = []
+      const held = holder()
+      const consumer: Consumer = await closing.consume(spec.name, {}, async (delivery) => {
+        const settlement = await held.onDelivery(delivery)
+        outcomes.push(await closing.publish(messageTo({ exchange: '', routingKey: spec.name })))
+        return settlement
+      })
+      await closing.publish(messageTo({ exchange: '', routingKey: spec.name }))
+      await until(() => held.held.length === 1, 'the delivery')
+      const closed = closing.close()
+      held.releaseAll()
+      await closed
+      await closing.close()
+      expect(outcomes).toEqual(['routed'])
+      expect(consumer.state).toBe('closed')
+      expect(closing.unavailableReason()).toBe('the broker was closed')
+      const late = messageTo({ exchange: '', routingKey: spec.name })
+      await expect(closing.publish(late)).rejects.toMatchObject({ code: 'SB_BROKER_UNAVAILABLE' })
+    })
+  })
+}
