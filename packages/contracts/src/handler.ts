@@ -16,6 +16,8 @@ export const handlerDescriptionSchema = z
     output_schema: jsonObjectSchema.optional(),
     /** The kinds of events it may fire. */
     fires: z.array(firedKindSchema).max(100).default([]),
+    /** True: its config decides which kinds it fires; `fires` is then empty. */
+    fires_any: z.boolean().optional(),
   })
   .meta({ id: 'HandlerDescription' })
 

@@ -1,0 +1,187 @@
+/**
+ * One invocation from its config to its result: checks what goes into the handler and what comes out of it.
+ *
+ * Everything that the handler does wrong is a failed result. Only a stopping worker is not the handler's fault: that is thrown,
+ * as `UnavailableError`, and the invocation goes back to its queue.
+ */
+import {
+  commandInputSchema,
+  firedEventSchema,
+  type HandlerInvocation,
+  type Json,
+  LIMITS,
+  type StepResult,
+} from '@signalbox/contracts'
+import { AppError, type Log, parseInput, UnavailableError } from '@signalbox/kit'
+import { z } from 'zod'
+import { stepErrorOf } from './fault.ts'
+import type { Handler, HandlerOutcome, Invocation } from './handler.ts'
+import { whileUnavailable } from './patience.ts'
+
+const MAX_FIRED = 100
+/** Room for the identity and the origin that the dispatcher adds to what was fired. */
+const FIRED_HEADROOM_BYTES = 16 * 1024
+
+export interface ExecutionDeps {
+  log: Log
+  /** Aborts when the worker stops and will wait no longer. */
+  shutdown: AbortSignal
+  /** How long a handler that throws `UnavailableError` (Redis is away) is called again before that counts as its failure. */
+  patienceMs: number
+}
+
+/** Never rejects but with `UnavailableError`, when `shutdown` came first. */
+export async function executeInvocation(
+  handler: Handler,
+  invocation: HandlerInvocation,
+  deps: ExecutionDeps,
+): Promise<StepResult> {
+  const startedAtMs = performance.now()
+  const outcome = await outcomeOf(handler, invocation, deps)
+  return {
+    invocation_id: invocation.invocation_id,
+    attempt: invocation.attempt,
+    ...outcome,
+    duration_ms: Math.round((performance.now() - startedAtMs) * 1_000) / 1_000,
+    context: invocation.context,
+  }
+}
+
+type Outcome = Pick<StepResult, 'status' | 'output' | 'error' | 'events' | 'commands'>
+
+async function outcomeOf(
+  handler: Handler,
+  invocation: HandlerInvocation,
+  { log, shutdown, patienceMs }: ExecutionDeps,
+): Promise<Outcome> {
+  const { context } = invocation
+  try {
+    const config = parseInput(
+      handler.config,
+      invocation.config,
+      `the config of handler "${handler.name}"`,
+      'SB_HANDLER_CONFIG',
+    )
+    const call = {
+      config,
+      event: context.event,
+      results: context.results,
+      error: context.error,
+      attempt: invocation.attempt,
+      idempotencyKey: invocation.invocation_id,
+      log,
+    }
+    const returned = await whileUnavailable(() => callInTime(handler, call, shutdown), {
+      patienceMs,
+      signal: shutdown,
+    })
+    return { status: 'succeeded', ...checked(handler, returned ?? {}) }
+  } catch (error) {
+    if (shutdown.aborted) throw stopped(handler)
+    return { status: 'failed', error: stepErrorOf(error) }
+  }
+}
+
+/** Settles when the handler does, its time is over or the worker stops, whichever is first. */
+function callInTime(
+  handler: Handler,
+  call: Omit<Invocation<unknown>, 'signal'>,
+  shutdown: AbortSignal,
+): Promise<HandlerOutcome<unknown> | undefined> {
+  const { promise, resolve, reject } = Promise.withResolvers<HandlerOutcome<unknown> | undefined>()
+  const controller = new AbortController()
+  const giveUp = (reason: Error) => {
+    reject(reason)
+    controller.abort(reason)
+  }
+  const onTimeout = () => giveUp(timedOut(handler))
+  const onShutdown = () => giveUp(stopped(handler))
+  const timer = setTimeout(onTimeout, handler.timeoutMs)
+  shutdown.addEventListener('abort', onShutdown, { once: true })
+  if (shutdown.aborted) onShutdown()
+  else {
+    const run = async () =>
+      (await handler.handle({ ...call, signal: controller.signal })) ?? undefined
+    run().then(resolve, reject)
+  }
+  return promise.finally(() => {
+    clearTimeout(timer)
+    shutdown.removeEventListener('abort', onShutdown)
+  })
+}
+
+const firedSchema = z.looseObject({
+  events: z.array(firedEventSchema).max(MAX_FIRED).optional(),
+  commands: z.array(commandInputSchema).max(MAX_FIRED).optional(),
+})
+
+/** What the handler returned, as it may go on the wire. Throws `AppError` (`SB_HANDLER_OUTPUT`). */
+function checked(handler: Handler, returned: HandlerOutcome<unknown>): Omit<Outcome, 'status'> {
+  const what = `what handler "${handler.name}" returned`
+  const { events = [], commands = [] } = parseInput(
+    firedSchema,
+    returned,
+    what,
+    'SB_HANDLER_OUTPUT',
+  )
+  for (const [index, { conversation_type, event_type }] of events.entries()) {
+    if (mayFire(handler, conversation_type, event_type)) continue
+    throw badOutput(
+      `${what} is not valid: events[${index}]: ${conversation_type}.${event_type} is not one of the kinds that it says it fires`,
+    )
+  }
+  for (const fired of [...events, ...commands]) {
+    jsonOf(fired, `an event or command in ${what}`, LIMITS.maxMessageBytes - FIRED_HEADROOM_BYTES)
+  }
+  const output = checkedOutput(handler, returned.output)
+  return {
+    ...(output === undefined ? {} : { output }),
+    ...(events.length === 0 ? {} : { events }),
+    ...(commands.length === 0 ? {} : { commands }),
+  }
+}
+
+function checkedOutput(handler: Handler, output: unknown): Json | undefined {
+  if (output === undefined && handler.output === undefined) return undefined
+  const what = `the output of handler "${handler.name}"`
+  const parsed = handler.output
+    ? parseInput(handler.output, output, what, 'SB_HANDLER_OUTPUT')
+    : output
+  return parsed === undefined ? undefined : jsonOf(parsed, what, LIMITS.maxStepOutputBytes)
+}
+
+function mayFire({ fires }: Handler, conversationType: string, eventType: string): boolean {
+  if (fires === 'any') return true
+  return fires.some(
+    (kind) => kind.conversation_type === conversationType && kind.event_type === eventType,
+  )
+}
+
+/** The value as its JSON reads back. */
+function jsonOf(value: unknown, what: string, maxBytes: number): Json {
+  let text: string | undefined
+  try {
+    text = JSON.stringify(value)
+  } catch (cause) {
+    throw badOutput(`${what} cannot be written as JSON`, cause)
+  }
+  if (text === undefined) throw badOutput(`${what} cannot be written as JSON`)
+  const bytes = Buffer.byteLength(text)
+  if (bytes > maxBytes)
+    throw badOutput(`${what} has ${bytes} bytes; at most ${maxBytes} may be sent`)
+  return JSON.parse(text) as Json
+}
+
+function badOutput(message: string, cause?: unknown): AppError {
+  return new AppError('SB_HANDLER_OUTPUT', message, { retryable: false, cause })
+}
+
+function timedOut({ name, timeoutMs }: Handler): AppError {
+  return new AppError('SB_HANDLER_FAILED', `handler "${name}" took longer than ${timeoutMs} ms`, {
+    retryable: true,
+  })
+}
+
+function stopped({ name }: Handler): UnavailableError {
+  return new UnavailableError(`the worker stopped before handler "${name}" was done`)
+}

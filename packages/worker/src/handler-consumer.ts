@@ -1,0 +1,189 @@
+/**
+ * The queue of one handler: each delivery is a batch of invocations, and is acknowledged when the results of all of them
+ * are confirmed.
+ *
+ * A batch with something bad in it, or one that was delivered before, is split into messages of one, so that only the
+ * bad (or poisonous) invocation becomes a dead letter. An invocation that is delivered again while it is still in hand here (the
+ * connection was lost meanwhile) joins the one in hand.
+ */
+import type { Broker, Consumer, DeadLetterReason, Delivery, Settlement } from '@signalbox/broker'
+import {
+  type HandlerInvocation,
+  invocationSchema,
+  LIMITS,
+  type StepResult,
+  uuidv7,
+} from '@signalbox/contracts'
+import { AppError, InvalidInputError, type Log } from '@signalbox/kit'
+import { type ExecutionDeps, executeInvocation } from './execution.ts'
+import { createGate } from './gate.ts'
+import type { Handler } from './handler.ts'
+import { parseBody, parseMessage } from './message.ts'
+import { whileUnavailable } from './patience.ts'
+import type { ResultDestination, ResultOutbox } from './result-outbox.ts'
+import { settlementOf } from './settlement.ts'
+import type { WorkerMetrics } from './worker-metrics.ts'
+
+export interface HandlerConsumerOptions {
+  handler: Handler
+  /** Invocations at work at once, and deliveries in hand. */
+  concurrency: number
+}
+
+export interface HandlerConsumerDeps extends ExecutionDeps {
+  broker: Pick<Broker, 'topology' | 'declare' | 'consume' | 'publish'>
+  outbox: ResultOutbox
+  log: Log
+  metrics: WorkerMetrics | undefined
+}
+
+/** Declares the handler's queue and consumes it. */
+export async function consumeInvocations(
+  { handler, concurrency }: HandlerConsumerOptions,
+  deps: HandlerConsumerDeps,
+): Promise<Consumer> {
+  const { broker, outbox, log, metrics, shutdown, patienceMs } = deps
+  const queue = broker.topology.handlerQueue(handler.name)
+  const gate = createGate(concurrency)
+  const inHand = new Map<string, Promise<StepResult>>()
+
+  await broker.declare(queue)
+  return broker.consume(queue.name, { prefetch: concurrency }, async (delivery) => {
+    const startedAtMs = performance.now()
+    const outcome = await settle(delivery)
+    const { settlement, ...facts } = outcome
+    metrics?.deliveries.inc({ handler: handler.name, settlement: settlement.kind })
+    const line = {
+      handler: handler.name,
+      settlement: settlement.kind,
+      ...facts,
+      ...(settlement.kind === 'dead_letter' ? { code: settlement.reason.code } : {}),
+      redelivered: delivery.redelivered,
+      durationMs: Math.round(performance.now() - startedAtMs),
+    }
+    if (settlement.kind === 'ack' && !facts.failed) log.debug(line, 'delivery.settled')
+    else log.warn(line, 'delivery.settled')
+    return settlement
+  })
+
+  async function settle(
+    delivery: Delivery,
+  ): Promise<{ settlement: Settlement; invocations?: number; failed?: number; split?: true }> {
+    let known: Omit<DeadLetterReason, 'code' | 'message'> = { about: 'invocation' }
+    try {
+      const items = itemsOf(delivery)
+      const batch = delivery.redelivered && items.length > 1 ? undefined : readable(items)
+      if (!batch) {
+        await split(items, delivery)
+        return { settlement: { kind: 'ack' }, invocations: items.length, split: true }
+      }
+      if (batch.length === 1) known = identityOf(batch[0]!)
+      const destination = {
+        replyTo: delivery.properties.replyTo ?? broker.topology.queue.dispatcherResults,
+        traceparent: delivery.properties.traceparent,
+      }
+      const results = await allOf(batch.map((invocation) => perform(invocation, destination)))
+      const failed = results.filter(({ status }) => status === 'failed').length
+      return { settlement: { kind: 'ack' }, invocations: batch.length, failed }
+    } catch (error) {
+      return { settlement: settlementOf(error, known) }
+    }
+  }
+
+  /** Undefined: something in a batch of several is bad. Throws what is wrong with a single one. */
+  function readable(items: readonly unknown[]): HandlerInvocation[] | undefined {
+    try {
+      return items.map((item) => invocationOf(item, handler))
+    } catch (error) {
+      if (items.length > 1) return undefined
+      throw error
+    }
+  }
+
+  async function split(items: readonly unknown[], { properties }: Delivery): Promise<void> {
+    const { replyTo, traceparent } = properties
+    await allOf(
+      items.map((item) =>
+        whileUnavailable(
+          () =>
+            broker.publish({
+              exchange: '',
+              routingKey: queue.name,
+              body: Buffer.from(JSON.stringify([item])),
+              properties: {
+                messageId: uuidv7(),
+                type: 'HandlerInvocation',
+                ...(replyTo === undefined ? {} : { replyTo }),
+                ...(traceparent === undefined ? {} : { traceparent }),
+              },
+            }),
+          { patienceMs, signal: shutdown },
+        ),
+      ),
+    )
+  }
+
+  /** Executes and sends the result; resolves after its confirm. */
+  function perform(
+    invocation: HandlerInvocation,
+    destination: ResultDestination,
+  ): Promise<StepResult> {
+    const id = `${invocation.invocation_id}/${invocation.attempt}`
+    const underWay = inHand.get(id)
+    if (underWay) return underWay
+    const performed = gate(() => executeInvocation(handler, invocation, deps))
+      .then(async (result) => {
+        metrics?.invocations.inc({ handler: handler.name, status: result.status })
+        metrics?.duration.observe({ handler: handler.name }, result.duration_ms / 1_000)
+        await outbox.send(result, destination)
+        return result
+      })
+      .finally(() => inHand.delete(id))
+    inHand.set(id, performed)
+    return performed
+  }
+}
+
+function itemsOf({ body }: Delivery): readonly unknown[] {
+  const items = parseBody(body, 'a batch of invocations')
+  if (Array.isArray(items) && items.length >= 1 && items.length <= LIMITS.maxBatchItems)
+    return items
+  throw new InvalidInputError(
+    `a batch of invocations must be an array of 1 to ${LIMITS.maxBatchItems}`,
+    { code: 'SB_INVALID_MESSAGE' },
+  )
+}
+
+/** Checked, with its context as it was sent: that is echoed. */
+function invocationOf(item: unknown, handler: Handler): HandlerInvocation {
+  const invocation = parseMessage(invocationSchema, item, 'an invocation')
+  if (invocation.handler === handler.name) {
+    return { ...invocation, context: (item as HandlerInvocation).context }
+  }
+  throw new AppError(
+    'SB_UNKNOWN_HANDLER',
+    `the invocation is for handler "${invocation.handler}", this queue is of "${handler.name}"`,
+    { retryable: false },
+  )
+}
+
+function identityOf(invocation: HandlerInvocation): Omit<DeadLetterReason, 'code' | 'message'> {
+  const { event, run_id, chain, step_index } = invocation.context
+  const stepId = chain.steps[step_index]?.id
+  return {
+    about: 'invocation',
+    account_key: event.account_key,
+    event_id: event.event_id,
+    run_id,
+    chain_id: chain.chain_id,
+    ...(stepId === undefined ? {} : { step_id: stepId }),
+    handler: invocation.handler,
+    attempts: invocation.attempt,
+  }
+}
+
+/** All fulfilled, or the first error after all have ended: nothing of a delivery goes on after it is settled. */
+async function allOf<Value>(promises: readonly Promise<Value>[]): Promise<Value[]> {
+  await Promise.allSettled(promises)
+  return Promise.all(promises)
+}
