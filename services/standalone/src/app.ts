@@ -24,9 +24,13 @@ export interface Standalone {
 }
 
 /** Resolves when everything listens and consumes; torn down with the scope. */
-export async function startStandalone(settings: StandaloneConfig, scope: ServiceScope): Promise<Standalone> {
+export async function startStandalone(
+  settings: StandaloneConfig,
+  scope: ServiceScope,
+): Promise<Standalone> {
   const { log, readiness, metrics } = scope
-  const ownHandlers = settings.SIGNALBOX_HANDLERS === undefined ? [] : await loadHandlers(settings.SIGNALBOX_HANDLERS)
+  const ownHandlers =
+    settings.SIGNALBOX_HANDLERS === undefined ? [] : await loadHandlers(settings.SIGNALBOX_HANDLERS)
   const { broker, store, name: engine, isDurable } = await openEngines(settings, log)
   scope.use(store)
   scope.use(broker)
@@ -42,7 +46,10 @@ export async function startStandalone(settings: StandaloneConfig, scope: Service
   }
   const edgeUrl = await listen(await createEdge({ tokenSecret }, deps), settings.EDGE_PORT)
   const surveyUrl = await listen(
-    await createSurvey({ adminKey, tokenSecret, publicEdgeUrl: edgeUrl.replace(/^http/, 'ws') }, deps),
+    await createSurvey(
+      { adminKey, tokenSecret, publicEdgeUrl: edgeUrl.replace(/^http/, 'ws') },
+      deps,
+    ),
     settings.SURVEY_PORT,
   )
   const handlers = builtInHandlers({
@@ -50,7 +57,12 @@ export async function startStandalone(settings: StandaloneConfig, scope: Service
     smsGateway: { url: settings.SMS_GATEWAY_URL ?? `${surveyUrl}/demo-sms-gateway/messages` },
     log,
   })
-  scope.use(await createWorker({ handlers: [...handlers, ...ownHandlers] }, { ...deps, catalog: store.catalog }))
+  scope.use(
+    await createWorker(
+      { handlers: [...handlers, ...ownHandlers] },
+      { ...deps, catalog: store.catalog },
+    ),
+  )
   scope.use(await createDispatcher({}, deps))
 
   const isDemoSeeded = settings.SIGNALBOX_SEED_DEMO ?? !isDurable

@@ -10,11 +10,16 @@ export async function loadHandlers(path: string): Promise<Handler[]> {
   try {
     loaded = (await import(pathToFileURL(resolve(path)).href)) as { default?: unknown }
   } catch (error) {
-    throw new ConfigError(`SIGNALBOX_HANDLERS: ${path} cannot be loaded: ${(error as Error).message}`, { cause: error })
+    throw new ConfigError(
+      `SIGNALBOX_HANDLERS: ${path} cannot be loaded: ${(error as Error).message}`,
+      { cause: error },
+    )
   }
   const handlers = [loaded.default].flat()
   if (!handlers.every(isHandler)) {
-    throw new ConfigError(`SIGNALBOX_HANDLERS: the default export of ${path} must be what defineHandler returns, or an array of it`)
+    throw new ConfigError(
+      `SIGNALBOX_HANDLERS: the default export of ${path} must be what defineHandler returns, or an array of it`,
+    )
   }
   return handlers
 }

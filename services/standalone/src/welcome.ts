@@ -1,7 +1,8 @@
 /** What a person sees when the standalone process is ready. */
-import { DEMO_ACCOUNT } from './demo.ts'
-import { DEVELOPMENT_ADMIN_KEY } from './config.ts'
+
 import type { Standalone } from './app.ts'
+import { DEVELOPMENT_ADMIN_KEY } from './config.ts'
+import { DEMO_ACCOUNT } from './demo.ts'
 
 const EVENT = {
   conversation_key: 'spring-poll',
