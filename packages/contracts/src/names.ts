@@ -14,6 +14,8 @@ export const LIMITS = {
   maxBatchBytes: 1024 * 1024,
   maxBatchItems: 64,
   maxStepOutputBytes: 64 * 1024,
+  /** Arrays and objects within each other. */
+  maxJsonDepth: 64,
   /** Events in one `POST /events`. */
   maxEventsPerRequest: 1_000,
   /** A chain as JSON. */
@@ -44,5 +46,19 @@ export const timestampSchema = z.iso
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 export type JsonObject = { [key: string]: Json }
 
-export const jsonSchema = z.json().meta({ id: 'Json' }) as unknown as z.ZodType<Json, Json>
+/**
+ * n.b. Not `z.json()`, which walks by recursion: a value nested deep enough would overflow its stack, and with that pass as a
+ * fault of ours.
+ */
+export const jsonSchema = z
+  .unknown()
+  .refine(isJson, `must be JSON, nested at most ${LIMITS.maxJsonDepth} deep`)
+  .meta({ id: 'Json' }) as z.ZodType<Json, Json>
 export const jsonObjectSchema: z.ZodType<JsonObject, JsonObject> = z.record(z.string(), jsonSchema)
+
+function isJson(value: unknown, depth = 0): value is Json {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return true
+  if (typeof value === 'number') return Number.isFinite(value)
+  if (typeof value !== 'object' || depth === LIMITS.maxJsonDepth) return false
+  return Object.values(value).every((nested) => isJson(nested, depth + 1))
+}

@@ -35,6 +35,9 @@ export function createHttpApp(
     requestTimeout: 30_000,
     forceCloseConnections: 'idle',
     logger: false,
+    // A key of 128 characters, each of which may be four percent-encoded bytes.
+    routerOptions: { maxParamLength: 128 * 12 },
+    frameworkErrors: (error, _request, reply) => sendProblem(reply, problemOfError(error)),
   })
 
   app.get('/healthz', { schema: { hide: true } as object }, async () => ({ status: 'ok' }))
@@ -122,6 +125,7 @@ const TITLES: Readonly<Record<number, string>> = {
 
 function frameworkCodeOf(error: Partial<FastifyError>): ErrorCode | undefined {
   if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return 'SB_TOO_LARGE'
+  if (error.code === 'FST_ERR_MAX_PARAM_LENGTH') return 'SB_TOO_LARGE'
   if (error.code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return 'SB_UNSUPPORTED_MEDIA_TYPE'
   if (error.name === 'SyntaxError' && error.statusCode === 400) return 'SB_INVALID_JSON'
   if (error.code?.startsWith('FST_ERR_CTP_') && error.statusCode === 400) return 'SB_INVALID_JSON'

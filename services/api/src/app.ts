@@ -1,0 +1,92 @@
+/**
+ * The HTTP API: events in, chains, biographies, the handler catalog, contacts, keys and tokens.
+ *
+ * Every route under `/v1` says who may call it (`config.access`); what says nothing is the administrator's alone.
+ */
+import swagger from '@fastify/swagger'
+import { type Broker, createPublisher } from '@signalbox/broker'
+import { createHttpApp, type Log, type Metrics, type Readiness } from '@signalbox/kit'
+import type { Store } from '@signalbox/store'
+import type { FastifyInstance } from 'fastify'
+import { createAuthentication } from './authentication.ts'
+import { biographies } from './biographies.ts'
+import { chains } from './chains.ts'
+import { contacts } from './contacts.ts'
+import { openApiOptions } from './description.ts'
+import { events } from './events.ts'
+import { handlers, registration } from './handlers.ts'
+import { inputValidator, requireBoundedNesting } from './input.ts'
+import { keys } from './keys.ts'
+import { tokens } from './tokens.ts'
+import { about } from './version.ts'
+
+export interface ApiOptions {
+  /** May do everything in every account. */
+  adminKey: string
+  /** Signs the WebSocket tokens; the edge verifies with the same. */
+  tokenSecret: string
+}
+
+export interface ApiDeps {
+  broker: Pick<Broker, 'topology' | 'publish' | 'declare' | 'unavailableReason'>
+  store: Pick<Store, 'chains' | 'catalog' | 'contacts' | 'apiKeys' | 'biographies'> &
+    Pick<Store, 'unavailableReason'>
+  log: Log
+  readiness: Readiness
+  metrics: Metrics
+}
+
+/** Disposing it closes the app: no new requests, those in hand are answered. */
+export interface Api extends AsyncDisposable {
+  readonly app: FastifyInstance
+}
+
+/** Sent with every answer: it is data of one caller, and never a page. */
+const HEADERS = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+}
+
+/** Not listening yet. The broker and the store stay the caller's to close. */
+export function createApi({ adminKey, tokenSecret }: ApiOptions, deps: ApiDeps): Api {
+  const { broker, store, log, metrics, readiness } = deps
+  readiness.add('rabbitmq', () => broker.unavailableReason())
+  readiness.add('redis', () => store.unavailableReason())
+
+  const app = createHttpApp({}, { log, readiness, metrics })
+  app.removeContentTypeParser('text/plain')
+  app.setValidatorCompiler(inputValidator())
+  // Answers are held to their schemas by their types; a stored document from before a schema changed is still shown.
+  app.setSerializerCompiler(() => (answer) => JSON.stringify(answer))
+  app.addHook('onRequest', async (_request, reply) => void reply.headers(HEADERS))
+
+  void app.register(swagger, openApiOptions)
+  void app.register(async (root) => {
+    const hidden = { schema: { hide: true } }
+    root.get('/', hidden, async () => about)
+    root.get('/openapi.json', hidden, async () => app.swagger())
+  })
+  void app.register(
+    async (v1) => {
+      v1.addHook('onRequest', createAuthentication({ adminKey }, store))
+      v1.addHook('preValidation', requireBoundedNesting)
+      await v1.register(registration, { broker, catalog: store.catalog })
+      await v1.register(
+        async (account) => {
+          await account.register(events, { publisher: createPublisher(broker), log, metrics })
+          await account.register(biographies, { biographies: store.biographies })
+          await account.register(chains, { chains: store.chains, catalog: store.catalog })
+          await account.register(handlers, { catalog: store.catalog })
+          await account.register(contacts, { contacts: store.contacts })
+          await account.register(keys, { apiKeys: store.apiKeys })
+          await account.register(tokens, { tokenSecret })
+        },
+        { prefix: '/accounts/:account_key' },
+      )
+    },
+    { prefix: '/v1' },
+  )
+  return { app, [Symbol.asyncDispose]: () => app.close() }
+}

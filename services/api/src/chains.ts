@@ -1,0 +1,113 @@
+/** The account's chains. What is wrong with one is said here, when it is saved, and not when an event arrives. */
+import { checkChain } from '@signalbox/chains'
+import { chainSchema, LIMITS, nameSchema, storedChainSchema } from '@signalbox/contracts'
+import { InvalidInputError, NotFoundError, summarise } from '@signalbox/kit'
+import type { ChainStore, HandlerCatalog } from '@signalbox/store'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { accountParamsSchema, inputValidator } from './input.ts'
+import { pageQuerySchema, pageSchemaOf } from './paging.ts'
+import { PROBLEMS } from './problems.ts'
+
+export interface ChainsDeps {
+  chains: Pick<ChainStore, 'get' | 'put' | 'delete' | 'list'>
+  catalog: Pick<HandlerCatalog, 'list'>
+}
+
+const paramsSchema = accountParamsSchema.extend({ chain_id: nameSchema })
+const chainPageSchema = pageSchemaOf(storedChainSchema)
+
+export const chains: FastifyPluginAsyncZod<ChainsDeps> = async (
+  app,
+  { chains: store, catalog },
+) => {
+  app.setValidatorCompiler(inputValidator({ body: 'SB_INVALID_CHAIN' }))
+
+  app.get(
+    '/chains',
+    {
+      config: { access: 'read' },
+      schema: {
+        operationId: 'listChains',
+        summary: 'The chains of the account, by chain_id',
+        tags: ['chains'],
+        params: accountParamsSchema,
+        querystring: pageQuerySchema,
+        response: { 200: chainPageSchema, ...PROBLEMS },
+      },
+    },
+    async ({ params, query }) => store.list(params.account_key, query),
+  )
+
+  app.get(
+    '/chains/:chain_id',
+    {
+      config: { access: 'read' },
+      schema: {
+        operationId: 'getChain',
+        summary: 'One chain',
+        tags: ['chains'],
+        params: paramsSchema,
+        response: { 200: storedChainSchema, ...PROBLEMS },
+      },
+    },
+    async ({ params: { account_key, chain_id } }) => {
+      const chain = await store.get(account_key, chain_id)
+      if (chain) return chain
+      throw new NotFoundError(`there is no chain "${chain_id}"`)
+    },
+  )
+
+  app.put(
+    '/chains/:chain_id',
+    {
+      config: { access: 'manage' },
+      schema: {
+        operationId: 'putChain',
+        summary: 'Create or replace a chain; it holds for the next event',
+        tags: ['chains'],
+        params: paramsSchema,
+        body: chainSchema,
+        response: { 200: storedChainSchema, 201: storedChainSchema, ...PROBLEMS },
+      },
+    },
+    async ({ params: { account_key, chain_id }, body: chain }, reply) => {
+      const bytes = Buffer.byteLength(JSON.stringify(chain))
+      if (bytes > LIMITS.maxChainBytes) {
+        throw new InvalidInputError(
+          `a chain of ${bytes} bytes is too large; it may have ${LIMITS.maxChainBytes}`,
+          { code: 'SB_TOO_LARGE' },
+        )
+      }
+      const details = checkChain(chain, await catalog.list())
+      if (details.length > 0) {
+        throw new InvalidInputError(`the chain is not valid: ${summarise(details)}`, {
+          code: 'SB_INVALID_CHAIN',
+          details,
+        })
+      }
+      const isNew = (await store.get(account_key, chain_id)) === undefined
+      return reply.code(isNew ? 201 : 200).send(await store.put(account_key, chain_id, chain))
+    },
+  )
+
+  app.delete(
+    '/chains/:chain_id',
+    {
+      config: { access: 'manage' },
+      schema: {
+        operationId: 'deleteChain',
+        summary: 'Delete a chain; runs that it started go on to their end',
+        tags: ['chains'],
+        params: paramsSchema,
+        response: { 204: z.undefined().meta({ description: 'Deleted.' }), ...PROBLEMS },
+      },
+    },
+    async ({ params: { account_key, chain_id } }, reply) => {
+      if (!(await store.delete(account_key, chain_id))) {
+        throw new NotFoundError(`there is no chain "${chain_id}"`)
+      }
+      return reply.code(204).send()
+    },
+  )
+}

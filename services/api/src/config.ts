@@ -1,0 +1,22 @@
+/** What the api reads from its environment. */
+import {
+  brokerConfigShape,
+  portSchema,
+  processConfigShape,
+  secretSchema,
+  storeConfigShape,
+} from '@signalbox/kit'
+import { z } from 'zod'
+
+export const config = z.object({
+  PORT: portSchema(8080),
+  ...processConfigShape,
+  ...brokerConfigShape,
+  ...storeConfigShape,
+  SIGNALBOX_ADMIN_KEY: secretSchema.meta({
+    description: 'The credential that may do everything in every account.',
+  }),
+  SIGNALBOX_TOKEN_SECRET: secretSchema.meta({
+    description: 'Signs WebSocket tokens; the same at the api and at every edge.',
+  }),
+})

@@ -1,0 +1,86 @@
+/** The account's own API keys. */
+import { apiKeySchema, nameSchema } from '@signalbox/contracts'
+import { ConflictError, NotFoundError } from '@signalbox/kit'
+import type { ApiKeyStore } from '@signalbox/store'
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { issueApiKey } from './credential.ts'
+import { accountParamsSchema } from './input.ts'
+import { PROBLEMS } from './problems.ts'
+
+export interface KeysDeps {
+  apiKeys: Pick<ApiKeyStore, 'create' | 'list' | 'delete'>
+}
+
+const MAX_KEYS_PER_ACCOUNT = 100
+
+const keyRequestSchema = z.strictObject(apiKeySchema.pick({ name: true, scopes: true }).shape)
+
+const issuedKeySchema = apiKeySchema.extend({
+  credential: z
+    .string()
+    .meta({ description: 'What to send as Authorization: Bearer. It is not shown again.' }),
+})
+
+export const keys: FastifyPluginAsyncZod<KeysDeps> = async (app, { apiKeys }) => {
+  app.get(
+    '/keys',
+    {
+      config: { access: 'manage' },
+      schema: {
+        operationId: 'listKeys',
+        summary: 'The API keys of the account, without their secrets',
+        tags: ['keys'],
+        params: accountParamsSchema,
+        response: { 200: z.object({ items: z.array(apiKeySchema) }), ...PROBLEMS },
+      },
+    },
+    async ({ params }) => ({ items: await apiKeys.list(params.account_key) }),
+  )
+
+  app.post(
+    '/keys',
+    {
+      config: { access: 'manage' },
+      schema: {
+        operationId: 'createKey',
+        summary: 'Make an API key; its credential is shown in this answer only',
+        tags: ['keys'],
+        params: accountParamsSchema,
+        body: keyRequestSchema,
+        response: { 201: issuedKeySchema, ...PROBLEMS },
+      },
+    },
+    async ({ params: { account_key }, body }, reply) => {
+      const existing = await apiKeys.list(account_key)
+      if (existing.length >= MAX_KEYS_PER_ACCOUNT) {
+        throw new ConflictError(
+          `the account has ${existing.length} keys, and ${MAX_KEYS_PER_ACCOUNT} is the most: delete one first`,
+        )
+      }
+      const { key, secretHash, credential } = issueApiKey(account_key, body)
+      await apiKeys.create(account_key, key, secretHash)
+      return reply.code(201).send({ ...key, credential })
+    },
+  )
+
+  app.delete(
+    '/keys/:key_id',
+    {
+      config: { access: 'manage' },
+      schema: {
+        operationId: 'deleteKey',
+        summary: 'Delete an API key; it is refused from then on',
+        tags: ['keys'],
+        params: accountParamsSchema.extend({ key_id: nameSchema }),
+        response: { 204: z.undefined().meta({ description: 'Deleted.' }), ...PROBLEMS },
+      },
+    },
+    async ({ params: { account_key, key_id } }, reply) => {
+      if (!(await apiKeys.delete(account_key, key_id))) {
+        throw new NotFoundError(`there is no key "${key_id}"`)
+      }
+      return reply.code(204).send()
+    },
+  )
+}
