@@ -1,5 +1,6 @@
 /** What Signalbox keeps: the ports and their two engines. */
 
+export { createMemoryStore } from './memory/store.ts'
 export type {
   ApiKeyStore,
   BiographyEntry,

@@ -43,6 +43,12 @@ export interface ChainChanges {
   deleted: string[]
   /** True: more changes wait beyond `revision`. */
   more: boolean
+  /**
+   * Present when the changes since the revision asked for are no longer all known (more chains were deleted since than the store
+   * remembers, or it lost data): nothing else is then told. Start over: forget what you have, read it all with `list`, and ask
+   * again from `revision`.
+   */
+  restart?: true
 }
 
 /** Each account has a *revision*, a counter of its chain changes: whoever has read up to it knows all. */
@@ -116,7 +122,7 @@ export interface ChannelEntry {
 }
 
 export interface ChannelMessage {
-  /** Counts up from 1 within the channel, without holes. */
+  /** Counts up from 1 within the channel, without holes; a channel that was silent for 30 days begins at 1 again. */
   offset: number
   id: string
   payload: string
@@ -219,4 +225,6 @@ export interface StoreBounds {
   /** Messages per channel: default 100, and 1 hour after the last one. */
   maxChannelMessages?: number
   channelTtlMs?: number
+  /** Deleted chains that each account remembers for readers of changes: default 10,000. */
+  maxDeletedChains?: number
 }

@@ -1,0 +1,39 @@
+/** The bounds on what is kept, with their defaults. */
+import { InvalidInputError } from '@signalbox/kit'
+import type { StoreBounds } from './ports.ts'
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+
+const DEFAULT_BOUNDS: Required<StoreBounds> = {
+  maxBiographies: 10_000,
+  biographyTtlMs: 7 * DAY_MS,
+  maxChannelMessages: 100,
+  channelTtlMs: HOUR_MS,
+  maxDeletedChains: 10_000,
+}
+
+/**
+ * How long a channel's offset outlives its last message: much longer than the messages, so that a client which stays subscribed to
+ * a silent channel does not see offsets begin again.
+ */
+export const CHANNEL_OFFSET_TTL_MS = 30 * DAY_MS
+
+/** How long facts wait for the `received` fact of their event: it may be recorded after what the event led to. */
+export const ORPHAN_FACTS_TTL_MS = HOUR_MS
+
+/** How many biographies one call of `list` looks through at most, whatever the filter. */
+export const MAX_SCANNED_BIOGRAPHIES = 1_000
+
+/** Fills in the defaults. Throws `InvalidInputError` for a bound that is not a positive integer. */
+export function resolveBounds(bounds: StoreBounds = {}): Required<StoreBounds> {
+  const resolved = { ...DEFAULT_BOUNDS, ...bounds }
+  for (const [name, value] of Object.entries(resolved)) {
+    if (!Number.isSafeInteger(value) || value < 1) {
+      throw new InvalidInputError(`${name} must be a positive integer, not ${value}`, {
+        details: [{ path: name, message: 'must be a positive integer' }],
+      })
+    }
+  }
+  return resolved
+}

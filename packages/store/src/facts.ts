@@ -1,0 +1,31 @@
+/** Facts of biographies: which are the same, and which events a filter asks for. */
+import type { BiographyFact, EventSummary } from '@signalbox/contracts'
+import type { EventFilter } from './ports.ts'
+
+/** Facts with one identity say the same: the first is kept, however often a delivery comes again. */
+export function factIdOf(fact: BiographyFact): string {
+  switch (fact.fact) {
+    case 'step':
+      return `step ${fact.run_id} ${fact.step_id} ${fact.attempt}`
+    case 'run_ended':
+      return `run_ended ${fact.run_id}`
+    case 'received':
+    case 'matched':
+    case 'dead_lettered':
+      return fact.fact
+  }
+}
+
+export function matchesFilter(summary: EventSummary, filter: EventFilter): boolean {
+  return (
+    isAskedFor(filter.conversationType, summary.conversation_type) &&
+    isAskedFor(filter.eventType, summary.event_type) &&
+    isAskedFor(filter.conversationKey, summary.conversation_key) &&
+    isAskedFor(filter.personKey, summary.person_key) &&
+    isAskedFor(filter.outcome, summary.outcome)
+  )
+}
+
+function isAskedFor(wanted: string | undefined, actual: string | undefined): boolean {
+  return wanted === undefined || wanted === actual
+}

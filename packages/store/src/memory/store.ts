@@ -1,0 +1,34 @@
+/** The memory engine: one process, nothing to install, gone when the process is. */
+import { type Log, silentLog } from '@signalbox/kit'
+import { resolveBounds } from '../bounds.ts'
+import type { Store, StoreBounds } from '../ports.ts'
+import type { MemoryLifetime } from './accounts.ts'
+import { createMemoryApiKeys } from './api-keys.ts'
+import { createMemoryBiographies } from './biographies.ts'
+import { createMemoryCatalog } from './catalog.ts'
+import { createMemoryChains } from './chains.ts'
+import { createMemoryChannels } from './channels.ts'
+import { createMemoryContacts } from './contacts.ts'
+import { createMemoryDocuments } from './documents.ts'
+
+/** Never unavailable until it is closed. `log` hears of listeners that throw; default: nobody does. */
+export function createMemoryStore(bounds?: StoreBounds, log: Log = silentLog): Store {
+  const resolved = resolveBounds(bounds)
+  const lifetime: MemoryLifetime = { closed: false }
+  const close = async () => {
+    lifetime.closed = true
+  }
+
+  return {
+    chains: createMemoryChains(resolved, { lifetime, log }),
+    catalog: createMemoryCatalog({ lifetime }),
+    contacts: createMemoryContacts({ lifetime }),
+    channels: createMemoryChannels(resolved, { lifetime, log }),
+    apiKeys: createMemoryApiKeys({ lifetime }),
+    biographies: createMemoryBiographies(resolved, { lifetime }),
+    documents: createMemoryDocuments({ lifetime }),
+    unavailableReason: () => (lifetime.closed ? 'the store is closed' : undefined),
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
