@@ -7,8 +7,8 @@ import type { Log, Metrics, Readiness } from '@signalbox/kit'
 import type { Store } from '@signalbox/store'
 import { createChainCache } from './chain-cache.ts'
 import { handleEvent } from './event-handling.ts'
-import { createGate } from './gate.ts'
 import { createDispatcherMetrics } from './metrics.ts'
+import { createOutages } from './outage.ts'
 import { handleResults } from './result-handling.ts'
 
 export interface DispatcherOptions {
@@ -38,8 +38,8 @@ export async function createDispatcher(
   readiness.add('rabbitmq', () => broker.unavailableReason())
   readiness.add('redis', () => store.unavailableReason())
 
-  const gate = createGate(log)
-  readiness.add('dispatch', () => gate.closedReason())
+  const outages = createOutages(log)
+  readiness.add('dispatch', () => outages.reason())
   const chains = stack.use(await createChainCache(store.chains, log))
   const shared = {
     publisher: createPublisher(broker),
@@ -56,7 +56,7 @@ export async function createDispatcher(
   ) => {
     const consumer = await broker.consume(queue, { prefetch }, async (delivery) => {
       const stopTimer = metrics.settleSeconds.startTimer({ queue })
-      const settlement = await gate.pass(
+      const settlement = await outages.outlast(
         () => handle(delivery, shared),
         () => delivery.isVoid,
       )
@@ -66,16 +66,16 @@ export async function createDispatcher(
       )
       return settlement
     })
-    gate.guard(consumer)
+    outages.pauses(consumer)
     readiness.add(`consumer ${queue}`, () =>
       consumer.state === 'consuming' ? undefined : `${consumer.state}, not consuming`,
     )
     stack.use(consumer)
   }
-  // n.b. disposal runs backwards: consumers close after the gate lets go of what it holds.
+  // n.b. disposal runs backwards: consumers close after what is held lets go.
   await consume(topology.queue.dispatcherEvents, handleEvent)
   await consume(topology.queue.dispatcherResults, handleResults)
-  stack.defer(() => gate.close())
+  stack.defer(() => outages.close())
 
   const owned = stack.move()
   return { [Symbol.asyncDispose]: () => owned.disposeAsync() }

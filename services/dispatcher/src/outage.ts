@@ -1,5 +1,5 @@
 /**
- * The gate: what happens to work in hand when the store or the broker goes away.
+ * Outages: what happens to work in hand while the store or the broker is away.
  *
  * Work that fails because something cannot be reached is held and tried again, with the consumers paused, until it succeeds or the
  * process stops. It is not given back to the queue: each return counts towards the queue's delivery limit, and an outage of
@@ -8,26 +8,29 @@
 import type { Consumer } from '@signalbox/broker'
 import { backoffDelayMs, delay, isRetryable, type Log } from '@signalbox/kit'
 
-export interface Gate {
-  /** Runs `work` until it does not fail for want of something; rejects with any other error, or when the gate closes. */
-  pass<Value>(work: () => Promise<Value>, isVoid: () => boolean): Promise<Value>
-  /** Consumers to pause while something is away. */
-  guard(consumer: Pick<Consumer, 'pause' | 'resume'>): void
-  /** Why nothing gets through now, or undefined. For readiness. */
-  closedReason(): string | undefined
-  /** Lets what waits fail at once. */
+export interface Outages {
+  /**
+   * Runs `work` until it does not fail for want of something; rejects with any other error, when its delivery is void (it comes
+   * again anyway), and after `close`.
+   */
+  outlast<Value>(work: () => Promise<Value>, isVoid: () => boolean): Promise<Value>
+  /** Has a consumer paused while something is away. */
+  pauses(consumer: Pick<Consumer, 'pause' | 'resume'>): void
+  /** What is away now, or undefined. For readiness. */
+  reason(): string | undefined
+  /** Lets what waits fail at once, and what fails later. */
   close(): void
 }
 
-export function createGate(log: Log): Gate {
+export function createOutages(log: Log): Outages {
   const consumers: Pick<Consumer, 'pause' | 'resume'>[] = []
   const closing = new AbortController()
   /** Works that failed and have not succeeded since. */
   let waiting = 0
-  let reason: string | undefined
-  let closedAtMs = 0
+  let away: string | undefined
+  let beganAtMs = 0
 
-  async function pass<Value>(work: () => Promise<Value>, isVoid: () => boolean): Promise<Value> {
+  async function outlast<Value>(work: () => Promise<Value>, isVoid: () => boolean): Promise<Value> {
     let isWaiting = false
     try {
       for (let attempt = 1; ; attempt++) {
@@ -48,17 +51,17 @@ export function createGate(log: Log): Gate {
   async function enter(message: string): Promise<void> {
     waiting++
     if (waiting > 1) return
-    reason = message
-    closedAtMs = Date.now()
-    log.warn({ reason }, 'dispatch.waiting')
+    away = message
+    beganAtMs = Date.now()
+    log.warn({ reason: away }, 'dispatch.waiting')
     await Promise.all(consumers.map((consumer) => consumer.pause().catch(ignore)))
   }
 
   async function leave(): Promise<void> {
     waiting--
     if (waiting > 0) return
-    reason = undefined
-    log.info({ durationMs: Date.now() - closedAtMs }, 'dispatch.resumed')
+    away = undefined
+    log.info({ durationMs: Date.now() - beganAtMs }, 'dispatch.resumed')
     if (closing.signal.aborted) return
     await Promise.all(consumers.map((consumer) => consumer.resume().catch(ignore)))
   }
@@ -69,9 +72,9 @@ export function createGate(log: Log): Gate {
   }
 
   return {
-    pass,
-    guard: (consumer) => void consumers.push(consumer),
-    closedReason: () => (reason === undefined ? undefined : `waiting: ${reason}`),
+    outlast,
+    pauses: (consumer) => void consumers.push(consumer),
+    reason: () => (away === undefined ? undefined : `waiting: ${away}`),
     close: () => closing.abort(),
   }
 }
