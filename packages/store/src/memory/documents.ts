@@ -39,8 +39,14 @@ export function createMemoryDocuments({ lifetime }: { lifetime: MemoryLifetime }
       return documentOf(kept)
     },
 
-    async delete(accountKey, collection, key) {
-      return collectionOf(accountKey, collection).delete(key)
+    async delete(accountKey, collection, key, { expectedRevision } = {}) {
+      const documents = collectionOf(accountKey, collection)
+      const foundRevision = documents.get(key)?.revision
+      if (foundRevision === undefined) return false
+      if (expectedRevision !== undefined && expectedRevision !== foundRevision) {
+        throw documentConflict(collection, key, expectedRevision, foundRevision)
+      }
+      return documents.delete(key)
     },
 
     async list(accountKey, collection, options) {
