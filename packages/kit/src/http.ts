@@ -37,7 +37,9 @@ export function createHttpApp(
     logger: false,
     // A key of 128 characters, each of which may be four percent-encoded bytes.
     routerOptions: { maxParamLength: 128 * 12 },
-    frameworkErrors: (error, _request, reply) => sendProblem(reply, problemOfError(error)),
+    frameworkErrors(error, _request, reply) {
+      void sendProblem(reply, problemOfError(error))
+    },
   })
 
   app.get('/healthz', { schema: { hide: true } as object }, async () => ({ status: 'ok' }))
