@@ -1,0 +1,73 @@
+/** The edge: the relay that fills the channels, and the gateway that shows them over WebSockets. */
+import type { WebSocket } from '@fastify/websocket'
+import type { Broker } from '@signalbox/broker'
+import {
+  createHttpApp,
+  createTokenVerifier,
+  type Log,
+  type Metrics,
+  type Readiness,
+} from '@signalbox/kit'
+import type { Store } from '@signalbox/store'
+import type { FastifyInstance } from 'fastify'
+import { createChannelRegistry } from './channel-registry.ts'
+import type { Connection } from './connection.ts'
+import { addGateway } from './gateway.ts'
+import { DEFAULT_MAX_CONNECTIONS, DEFAULT_MAX_SUBSCRIPTIONS } from './limits.ts'
+import { createEdgeMetrics } from './metrics.ts'
+import { startRelay } from './relay.ts'
+
+export interface EdgeOptions {
+  /** Verifies the clients' tokens; the api signs with the same. */
+  tokenSecret: string
+  /** WebSockets in this process; default 10,000. */
+  maxConnections?: number
+  /** Subscriptions of one WebSocket; default 100. */
+  maxSubscriptions?: number
+}
+
+export interface EdgeDeps {
+  broker: Pick<Broker, 'topology' | 'consume' | 'unavailableReason'>
+  store: Pick<Store, 'channels' | 'unavailableReason'>
+  log: Log
+  readiness: Readiness
+  metrics: Metrics
+}
+
+/** Disposing it: the relay stops, sockets are closed with 1001, channels are released. */
+export interface Edge extends AsyncDisposable {
+  readonly app: FastifyInstance
+}
+
+/** Relaying as soon as the broker is there, not listening yet. The broker and the store stay the caller's to close. */
+export async function createEdge(options: EdgeOptions, deps: EdgeDeps): Promise<Edge> {
+  const { broker, store, log, readiness } = deps
+  const { maxConnections = DEFAULT_MAX_CONNECTIONS, maxSubscriptions = DEFAULT_MAX_SUBSCRIPTIONS } =
+    options
+  const connections = new Map<WebSocket, Connection>()
+  const metrics = createEdgeMetrics(deps.metrics, connections)
+  await using stack = new AsyncDisposableStack()
+
+  const channels = stack.use(createChannelRegistry({ channels: store.channels, log, metrics }))
+  const app = createHttpApp({}, deps)
+  stack.defer(() => app.close())
+  await addGateway(
+    app,
+    { maxConnections, maxSubscriptions },
+    {
+      verifyToken: createTokenVerifier(options.tokenSecret),
+      channels,
+      connections,
+      log,
+      metrics,
+    },
+  )
+  const relay = stack.use(startRelay({ broker, channels: store.channels, log, metrics }))
+
+  readiness.add('rabbitmq', () => broker.unavailableReason())
+  readiness.add('redis', () => store.unavailableReason())
+  readiness.add('relay', () => relay.unavailableReason())
+
+  const owned = stack.move()
+  return { app, [Symbol.asyncDispose]: () => owned.disposeAsync() }
+}

@@ -1,0 +1,22 @@
+/** Bounds of the gateway that are not part of a message's shape. */
+
+/** Sockets per process: at about 10 KB each, 100 MB. */
+export const DEFAULT_MAX_CONNECTIONS = 10_000
+
+/** Subscriptions per socket. */
+export const DEFAULT_MAX_SUBSCRIPTIONS = 100
+
+/** Unsent bytes of one socket; beyond them its client is too slow to keep. */
+export const MAX_BUFFERED_BYTES = 1024 * 1024
+
+/** Requests of one socket that wait for their turn; beyond them it is not read until they are answered. */
+export const MAX_WAITING_REQUESTS = 64
+
+/** Field errors in one answer. */
+export const MAX_ANSWERED_ERRORS = 20
+
+/** Between pings; who has not answered one by the next is gone. Below the idle timeouts of common proxies (60 s). */
+export const PING_INTERVAL_MS = 25_000
+
+/** How long a client may take to answer a close frame before the connection is cut. */
+export const CLOSE_TIMEOUT_MS = 2_000

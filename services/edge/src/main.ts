@@ -1,0 +1,28 @@
+import { createTopology, openAmqpBroker } from '@signalbox/broker'
+import { orExit, parseConfig, runService } from '@signalbox/kit'
+import { openRedisStore } from '@signalbox/store'
+import { createEdge } from './app.ts'
+import { config as schema } from './config.ts'
+
+const config = orExit(() => parseConfig(schema, process.env))
+
+await runService({ name: 'edge', config }, async (scope) => {
+  const { log } = scope
+  const namespace = config.SIGNALBOX_NAMESPACE
+  const topology = createTopology({ namespace, vumiBridge: config.SIGNALBOX_VUMI_BRIDGE })
+  const broker = scope.use(
+    await openAmqpBroker({ url: config.AMQP_URL, topology, log, connectionName: 'signalbox-edge' }),
+  )
+  const store = scope.use(openRedisStore({ url: config.REDIS_URL, namespace, log }))
+  const { app } = scope.use(
+    await createEdge(
+      {
+        tokenSecret: config.SIGNALBOX_TOKEN_SECRET,
+        maxConnections: config.SIGNALBOX_EDGE_MAX_CONNECTIONS,
+        maxSubscriptions: config.SIGNALBOX_EDGE_MAX_SUBSCRIPTIONS,
+      },
+      { ...scope, broker, store },
+    ),
+  )
+  await app.listen({ port: config.PORT, host: config.HOST })
+})

@@ -1,0 +1,53 @@
+/**
+ * A state change on its way: from an event's data to the payload in the person's channel, and from there to the frame.
+ *
+ * The payload is JSON: `{"event":"state_change","timestamp":…,"data":{…}}`, its `data` in the key order of the frame. A
+ * payload of another `event` is for other subscriptions and passes by.
+ */
+import { type Entity, type StateChange, stateChangeFrameSchema } from '@signalbox/contracts'
+import { z } from 'zod'
+
+/** As it is delivered: the part of the frame that all subscribers share is encoded once. */
+export interface DeliverableChange {
+  entity: Entity
+  /** When the source says it happened; Unix milliseconds. */
+  timestampMs: number
+  /** `data` of the frame, as JSON. */
+  dataJson: string
+}
+
+const payloadSchema = z.looseObject({
+  event: z.literal('state_change'),
+  timestamp: z.string(),
+  data: stateChangeFrameSchema.shape.data,
+})
+
+export function encodePayload(entity: Entity, change: StateChange, timestamp: string): string {
+  const { id, identifier, state, previous_state } = change
+  const data = { entity, id, identifier, state, previous_state }
+  return JSON.stringify({ event: 'state_change', timestamp, data })
+}
+
+/** Undefined: not a state change that this version understands. */
+export function decodePayload(payload: string): DeliverableChange | undefined {
+  const parsed = payloadSchema.safeParse(parseJson(payload))
+  if (!parsed.success) return undefined
+  const { timestamp, data } = parsed.data
+  return {
+    entity: data.entity,
+    timestampMs: Date.parse(timestamp),
+    dataJson: JSON.stringify(data),
+  }
+}
+
+export function frameOf(requestId: number | string, change: DeliverableChange): string {
+  return `{"event":"state_change","request_id":${JSON.stringify(requestId)},"data":${change.dataJson}}`
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
