@@ -1,5 +1,6 @@
 /** The broker: one port, two engines, and the topology they share. */
 
+export { type AmqpBrokerOptions, openAmqpBroker } from './amqp/broker.ts'
 export { deadLetterOf } from './dead-letter.ts'
 export { createMemoryBroker, type MemoryBrokerOptions } from './memory/broker.ts'
 export type {

@@ -74,9 +74,6 @@ export type Settlement =
 /** A rejection counts as `requeue` after a pause of one second, and is logged: handlers should settle their failures themselves. */
 export type DeliveryHandler = (delivery: Delivery) => Promise<Settlement>
 
-/** Enough to keep a handler busy while acknowledgements travel, few enough that another consumer gets its share. */
-export const DEFAULT_PREFETCH = 64
-
 export interface ConsumeOptions {
   /** Deliveries in hand at once, 1 to 65,535; default 64. */
   prefetch?: number

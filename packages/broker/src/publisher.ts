@@ -8,7 +8,7 @@ import {
   type VumiApiCommand,
   type VumiApiEvent,
 } from '@signalbox/contracts'
-import { InvalidInputError } from '@signalbox/kit'
+import { InvalidInputError, UnavailableError } from '@signalbox/kit'
 import type { Broker, PublishOutcome } from './port.ts'
 
 export interface TraceOptions {
@@ -17,11 +17,14 @@ export interface TraceOptions {
 
 export type Publisher = ReturnType<typeof createPublisher>
 
-/** Every method resolves after the broker's confirm, throws `InvalidInputError` on a body that is too large. */
+/**
+ * Every method resolves after the broker's confirm, and rejects with `InvalidInputError` when the body is too large. An event or
+ * a dead letter that no queue took is lost, whatever was confirmed: that rejects with `UnavailableError`.
+ */
 export function createPublisher(broker: Pick<Broker, 'publish' | 'topology'>) {
   const { exchange, queue } = broker.topology
 
-  const publish = (
+  const publish = async (
     to: { exchange: string; routingKey: string },
     type: string,
     messageId: string,
@@ -51,9 +54,18 @@ export function createPublisher(broker: Pick<Broker, 'publish' | 'topology'>) {
     })
   }
 
+  const publishKept = async (...message: Parameters<typeof publish>): Promise<void> => {
+    const outcome = await publish(...message)
+    if (outcome === 'routed') return
+    const [to, type] = message
+    throw new UnavailableError(`no queue takes the ${type} that was sent to ${to.exchange}`, {
+      code: 'SB_BROKER_UNAVAILABLE',
+    })
+  }
+
   return {
     async event(event: VumiApiEvent, options: TraceOptions = {}): Promise<void> {
-      await publish(
+      await publishKept(
         { exchange: exchange.events, routingKey: eventRoutingKey(event) },
         'VumiApiEvent',
         event.event_id,
@@ -109,7 +121,7 @@ export function createPublisher(broker: Pick<Broker, 'publish' | 'topology'>) {
       )
     },
     async deadLetter(letter: DeadLetter): Promise<void> {
-      await publish(
+      await publishKept(
         { exchange: exchange.dead, routingKey: letter.routing_key },
         'DeadLetter',
         letter.dead_letter_id,

@@ -1,5 +1,6 @@
 /** What every engine promises: the suite that runs on each of them. */
 import type { Log } from '@signalbox/kit'
+import { waitFor } from '@signalbox/testkit'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Broker, Consumer } from '../src/port.ts'
 import { createTopology, type QueueSpec, type Topology } from '../src/topology.ts'
@@ -13,7 +14,6 @@ import {
   recordingLog,
   requeue,
   unreadable,
-  until,
 } from './fixtures.ts'
 
 export interface Engine {
@@ -64,7 +64,7 @@ export function describeBroker(engineName: string, engine: Engine): void {
       const body = Buffer.from('{"à":1}')
       const message = { exchange: '', routingKey: queue, body, properties }
       await expect(broker.publish(message)).resolves.toBe('routed')
-      await until(() => got.deliveries.length === 1, 'the delivery')
+      await waitFor(() => got.deliveries.length === 1, { what: 'the delivery' })
       expect(got.deliveries[0]).toMatchObject({
         body,
         exchange: '',
@@ -81,7 +81,7 @@ export function describeBroker(engineName: string, engine: Engine): void {
       const message = messageTo({ exchange: '', routingKey: queue })
       message.properties.timestampMs = 1_750_000_000_999
       await broker.publish(message)
-      await until(() => got.deliveries.length === 1, 'the delivery')
+      await waitFor(() => got.deliveries.length === 1, { what: 'the delivery' })
       expect(got.deliveries[0]?.properties.timestampMs).toBe(1_750_000_000_000)
     })
 
@@ -128,7 +128,9 @@ export function describeBroker(engineName: string, engine: Engine): void {
       }
       for (const { name, got, consumer } of recorders) {
         await send(name, 'end')
-        await until(() => got.contents().includes('end'), 'the proof that nothing more comes')
+        await waitFor(() => got.contents().includes('end'), {
+          what: 'the proof that nothing more comes',
+        })
         await consumer.close()
       }
       expect(recorders.map(({ got }) => got.contents())).toEqual([
@@ -165,7 +167,7 @@ export function describeBroker(engineName: string, engine: Engine): void {
       const got = recorder()
       await Promise.all(numbers.map((number) => send(queue, number)))
       await using _consumer = await broker.consume(queue, {}, got.onDelivery)
-      await until(() => got.deliveries.length === 200, '200 deliveries')
+      await waitFor(() => got.deliveries.length === 200, { what: '200 deliveries' })
       expect(got.contents()).toEqual(numbers)
     })
 
@@ -181,7 +183,7 @@ export function describeBroker(engineName: string, engine: Engine): void {
       const publishing = send(queue)
       isPublishing = false
       await publishing
-      await until(() => got.deliveries.length === 1, 'the delivery')
+      await waitFor(() => got.deliveries.length === 1, { what: 'the delivery' })
       expect(wasInside).toBe(false)
     })
 
@@ -190,7 +192,9 @@ export function describeBroker(engineName: string, engine: Engine): void {
       await using _a = await broker.consume(queue, { prefetch: 5 }, a.onDelivery)
       await using _b = await broker.consume(queue, { prefetch: 5 }, b.onDelivery)
       await sendAll(queue, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
-      await until(() => a.held.length === 5 && b.held.length === 5, 'five deliveries each')
+      await waitFor(() => a.held.length === 5 && b.held.length === 5, {
+        what: 'five deliveries each',
+      })
       expect([...a.contents(), ...b.contents()].toSorted()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
       a.releaseAll()
       b.releaseAll()
@@ -200,10 +204,10 @@ export function describeBroker(engineName: string, engine: Engine): void {
       const held = holder()
       await using _consumer = await broker.consume(queue, { prefetch: 2 }, held.onDelivery)
       await sendAll(queue, [1, 2, 3, 4])
-      await until(() => held.held.length === 2, 'two deliveries')
+      await waitFor(() => held.held.length === 2, { what: 'two deliveries' })
       const got = recorder()
       await using _other = await broker.consume(queue, {}, got.onDelivery)
-      await until(() => got.deliveries.length === 2, 'the rest going to somebody else')
+      await waitFor(() => got.deliveries.length === 2, { what: 'the rest going to somebody else' })
       expect(held.contents()).toEqual([1, 2])
       expect(got.contents()).toEqual([3, 4])
       held.releaseAll()
@@ -215,11 +219,11 @@ export function describeBroker(engineName: string, engine: Engine): void {
       const active = await broker.consume(single, {}, first.onDelivery)
       await using _waiting = await broker.consume(single, {}, second.onDelivery)
       await sendAll(single, [1, 2, 3])
-      await until(() => first.deliveries.length === 3, 'three deliveries')
+      await waitFor(() => first.deliveries.length === 3, { what: 'three deliveries' })
       expect(second.deliveries).toEqual([])
       await active.close()
       await send(single, 4)
-      await until(() => second.deliveries.length === 1, 'the take-over')
+      await waitFor(() => second.deliveries.length === 1, { what: 'the take-over' })
       expect(first.contents()).toEqual([1, 2, 3])
       expect(second.contents()).toEqual([4])
     })
@@ -230,12 +234,12 @@ export function describeBroker(engineName: string, engine: Engine): void {
       const got = recorder()
       const consumer = await broker.consume(queue, {}, got.onDelivery)
       await send(queue, 'first')
-      await until(() => got.deliveries.length === 1, 'the delivery')
+      await waitFor(() => got.deliveries.length === 1, { what: 'the delivery' })
       await consumer.close()
       const later = recorder()
       await using _later = await broker.consume(queue, {}, later.onDelivery)
       await send(queue, 'end')
-      await until(() => later.deliveries.length > 0, 'the next message')
+      await waitFor(() => later.deliveries.length > 0, { what: 'the next message' })
       expect(later.contents()).toEqual(['end'])
     })
 
@@ -243,7 +247,7 @@ export function describeBroker(engineName: string, engine: Engine): void {
       const got = recorder((delivery) => (delivery.redelivered ? ack : requeue))
       await using _consumer = await broker.consume(queue, {}, got.onDelivery)
       await send(queue, 'again')
-      await until(() => got.deliveries.length === 2, 'the second delivery')
+      await waitFor(() => got.deliveries.length === 2, { what: 'the second delivery' })
       expect(got.contents()).toEqual(['again', 'again'])
       expect(got.deliveries.map(({ redelivered }) => redelivered)).toEqual([false, true])
     })
@@ -254,7 +258,7 @@ export function describeBroker(engineName: string, engine: Engine): void {
       const got = recorder(() => ({ kind: 'dead_letter', reason: unreadable }))
       await using _consumer = await broker.consume(queue, {}, got.onDelivery)
       await send(queue, { fault: true })
-      await until(() => dead.deliveries.length === 1, 'the dead letter')
+      await waitFor(() => dead.deliveries.length === 1, { what: 'the dead letter' })
       expect(dead.deliveries[0]?.properties.type).toBe('DeadLetter')
       expect(contentOf(dead.deliveries[0]!)).toMatchObject({
         ...unreadable,
@@ -272,7 +276,7 @@ export function describeBroker(engineName: string, engine: Engine): void {
       const got = recorder(() => requeue)
       await using _consumer = await broker.consume(limited, {}, got.onDelivery)
       await send(limited, 'poison')
-      await until(() => dead.deliveries.length === 1, 'the message in the dead queue')
+      await waitFor(() => dead.deliveries.length === 1, { what: 'the message in the dead queue' })
       expect(dead.deliveries[0]).toMatchObject({ exchange: exchange.dead, routingKey: limited })
       expect(dead.contents()).toEqual(['poison'])
       expect(got.deliveries).toHaveLength(3)
@@ -285,7 +289,7 @@ export function describeBroker(engineName: string, engine: Engine): void {
       await using _consumer = await broker.consume(queue, {}, got.onDelivery)
       const huge = 'x'.repeat(2 * 1024 * 1024)
       await send(queue, huge)
-      await until(() => dead.deliveries.length === 1, 'the message in the dead queue')
+      await waitFor(() => dead.deliveries.length === 1, { what: 'the message in the dead queue' })
       expect(dead.contents()[0] === huge).toBe(true)
     })
 
@@ -296,7 +300,7 @@ export function describeBroker(engineName: string, engine: Engine): void {
       })
       await using _consumer = await broker.consume(queue, {}, got.onDelivery)
       await send(queue)
-      await until(() => got.deliveries.length === 2, 'the second delivery')
+      await waitFor(() => got.deliveries.length === 2, { what: 'the second delivery' })
       expect(log.of('delivery.failed')).toEqual([
         expect.objectContaining({ queue, err: new Error('the handler broke') }),
       ])
@@ -313,7 +317,7 @@ export function describeBroker(engineName: string, engine: Engine): void {
       const sentAtMs = Date.now()
       await broker.publish(messageTo({ exchange: long.name, routingKey: 'delayed' }, 'long'))
       await broker.publish(messageTo({ exchange: short.name, routingKey: 'delayed' }, 'short'))
-      await until(() => got.deliveries.length === 1, 'the short delay')
+      await waitFor(() => got.deliveries.length === 1, { what: 'the short delay' })
       expect(Date.now() - sentAtMs).toBeGreaterThanOrEqual(195)
       expect(got.contents()).toEqual(['short'])
       expect(got.deliveries[0]).toMatchObject({
@@ -334,14 +338,14 @@ export function describeBroker(engineName: string, engine: Engine): void {
       await sendAll(queue, [1, 2])
       const other = recorder()
       const proof = await broker.consume(queue, {}, other.onDelivery)
-      await until(() => other.deliveries.length === 2, 'another consumer getting all')
+      await waitFor(() => other.deliveries.length === 2, { what: 'another consumer getting all' })
       await proof.close()
       expect(got.deliveries).toEqual([])
       await consumer.resume()
       await consumer.resume()
       expect(consumer.state).toBe('consuming')
       await send(queue, 3)
-      await until(() => got.deliveries.length === 1, 'the delivery after the pause')
+      await waitFor(() => got.deliveries.length === 1, { what: 'the delivery after the pause' })
       expect(got.contents()).toEqual([3])
     })
 
@@ -349,12 +353,12 @@ export function describeBroker(engineName: string, engine: Engine): void {
       const held = holder()
       await using consumer = await broker.consume(queue, {}, held.onDelivery)
       await send(queue, 'in hand')
-      await until(() => held.held.length === 1, 'the delivery')
+      await waitFor(() => held.held.length === 1, { what: 'the delivery' })
       await consumer.pause()
       held.releaseAll()
       await consumer.resume()
       await send(queue, 'next')
-      await until(() => held.held.length === 2, 'the next delivery')
+      await waitFor(() => held.held.length === 2, { what: 'the next delivery' })
       expect(held.contents()).toEqual(['in hand', 'next'])
       held.releaseAll()
     })
@@ -363,7 +367,7 @@ export function describeBroker(engineName: string, engine: Engine): void {
       const held = holder()
       const consumer = await broker.consume(queue, { prefetch: 1 }, held.onDelivery)
       await sendAll(queue, ['in hand', 'left'])
-      await until(() => held.held.length === 1, 'the delivery')
+      await waitFor(() => held.held.length === 1, { what: 'the delivery' })
       let isClosed = false
       const closing = consumer.close().then(() => {
         isClosed = true
@@ -376,7 +380,7 @@ export function describeBroker(engineName: string, engine: Engine): void {
       await consumer.close()
       const rest = recorder()
       await using _rest = await broker.consume(queue, {}, rest.onDelivery)
-      await until(() => rest.deliveries.length === 2, 'the rest')
+      await waitFor(() => rest.deliveries.length === 2, { what: 'the rest' })
       expect(rest.contents()).toEqual(['left', 'after'])
     })
 
@@ -393,7 +397,7 @@ export function describeBroker(engineName: string, engine: Engine): void {
         return settlement
       })
       await closing.publish(messageTo({ exchange: '', routingKey: spec.name }))
-      await until(() => held.held.length === 1, 'the delivery')
+      await waitFor(() => held.held.length === 1, { what: 'the delivery' })
       const closed = closing.close()
       held.releaseAll()
       await closed

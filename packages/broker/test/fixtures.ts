@@ -1,5 +1,4 @@
 /** Messages, queues and handlers for tests of the broker. */
-import { setImmediate as turn } from 'node:timers/promises'
 import type { Log } from '@signalbox/kit'
 import type {
   DeadLetterReason,
@@ -88,16 +87,6 @@ export function holder() {
     releaseAll(settlement: Settlement = ack): void {
       for (const resolve of releases.splice(0)) resolve(settlement)
     },
-  }
-}
-
-/** Waits for the condition, looking after each turn of the event loop and then every few milliseconds; fails after 10 s. */
-export async function until(condition: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + 10_000
-  for (let tries = 0; !condition(); tries += 1) {
-    if (Date.now() > deadline) throw new Error(`waited 10 s in vain for ${what}`)
-    if (tries < 20) await turn()
-    else await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
 

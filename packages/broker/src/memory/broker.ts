@@ -6,13 +6,8 @@
  */
 import { type Log, UnavailableError } from '@signalbox/kit'
 import { createDeclarations } from '../declarations.ts'
-import {
-  type Broker,
-  type Consumer,
-  DEFAULT_PREFETCH,
-  type OutgoingMessage,
-  type PublishOutcome,
-} from '../port.ts'
+import type { Broker, Consumer, OutgoingMessage, PublishOutcome } from '../port.ts'
+import { prefetchOf } from '../prefetch.ts'
 import { createPublisher } from '../publisher.ts'
 import type { ExchangeSpec, QueueSpec, Topology } from '../topology.ts'
 import { MemoryConsumer } from './consumer.ts'
@@ -111,11 +106,11 @@ export function createMemoryBroker({ topology, log }: MemoryBrokerOptions): Brok
       requireOpen()
       if (declarations.add(spec)) addQueue(spec)
     },
-    async consume(name, { prefetch = DEFAULT_PREFETCH }, onDelivery) {
+    async consume(name, options, onDelivery) {
       requireOpen()
       declarations.queueNamed(name)
       const consumer = new MemoryConsumer(
-        { queue: name, prefetch, onDelivery },
+        { queue: name, prefetch: prefetchOf(options), onDelivery },
         {
           queue: queues.get(name)!,
           log,

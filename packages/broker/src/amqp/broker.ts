@@ -1,0 +1,159 @@
+/**
+ * The RabbitMQ engine: one connection, one AMQP channel for publishing, one for each consumer.
+ *
+ * The fixed topology is declared on every new connection before anything is published, and a refusal (somebody declared it
+ * otherwise) fails the connection, which is tried again: a publish must not find a topology that would lose it. An added
+ * queue that is refused keeps nobody else from working; it is tried again alone. Either is said by `unavailableReason`.
+ */
+import { backoffDelayMs, delay, type Log, UnavailableError } from '@signalbox/kit'
+import type { ChannelModel } from 'amqplib'
+import { createDeclarations } from '../declarations.ts'
+import type { Broker } from '../port.ts'
+import { prefetchOf } from '../prefetch.ts'
+import { createPublisher } from '../publisher.ts'
+import type { QueueSpec, Topology } from '../topology.ts'
+import { ConfirmPublisher } from './confirm-publisher.ts'
+import { AmqpConnection, reasonOf } from './connection.ts'
+import { AmqpConsumer } from './consumer.ts'
+import { declareExchange, declareQueue, onOwnChannel } from './declaring.ts'
+import { KeptChannel } from './kept-channel.ts'
+
+export interface AmqpBrokerOptions {
+  /** `amqp://` or `amqps://`. */
+  url: string
+  topology: Topology
+  log: Log
+  /** As RabbitMQ's own tools show the connection. */
+  connectionName: string
+  /** Messages sent and not confirmed; default 2,000. */
+  maxInFlight?: number
+  /** How long a publish waits for its confirm; default 10,000 ms. */
+  publishTimeoutMs?: number
+}
+
+/**
+ * Resolves at once and connects in the background, for as long as it takes; `unavailableReason` says why it is not there. Until then
+ * publishes wait for their timeout, `declare` and `consume` for the connection. Throws `ConfigError` on a bad URL.
+ */
+export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker> {
+  const { url, topology, log, connectionName } = options
+  const { maxInFlight = 2_000, publishTimeoutMs = 10_000 } = options
+  const declarations = createDeclarations(topology)
+  const consumers = new Set<AmqpConsumer>()
+  /** Added queues whose declaration is not done yet; `reason`: the broker refused it. */
+  const undeclared = new Map<string, { done: Promise<void>; reason?: string }>()
+  const closed = new AbortController()
+  let closing: Promise<void> | undefined
+
+  const connection = new AmqpConnection({ url, name: connectionName }, { log, setUp: declareAll })
+  const confirmed = new ConfirmPublisher(
+    { maxInFlight, timeoutMs: publishTimeoutMs },
+    { isBlocked: () => connection.isBlocked(), unavailableReason },
+  )
+  const publishing = new KeptChannel(
+    {
+      name: 'publishing',
+      create: (model) => model.createConfirmChannel(),
+      setUp: async (channel) => confirmed.use(channel),
+    },
+    { connection, log },
+  )
+  connection.listen({ onUnblocked: () => confirmed.pump() })
+
+  async function declareAll(model: ChannelModel): Promise<void> {
+    await onOwnChannel(model, async (channel) => {
+      for (const exchange of declarations.fixedExchanges) await declareExchange(channel, exchange)
+      for (const queue of declarations.fixedQueues) await declareQueue(channel, queue)
+    })
+    for (const queue of declarations.addedQueues()) {
+      await onOwnChannel(model, (channel) => declareQueue(channel, queue)).catch(() => {
+        declareAdded(queue)
+      })
+    }
+  }
+
+  /** Tries until it is done; the entry is gone then. */
+  function declareAdded(queue: QueueSpec): void {
+    if (undeclared.has(queue.name)) return
+    const entry: { done: Promise<void>; reason?: string } = { done: Promise.resolve() }
+    const attempts = async (): Promise<void> => {
+      for (let attempt = 1; ; attempt += 1) {
+        const { model, lost } = await connection.nextSession()
+        try {
+          await onOwnChannel(model, (channel) => declareQueue(channel, queue))
+          return void undeclared.delete(queue.name)
+        } catch (error) {
+          const reason = reasonOf(error)
+          if (!lost.aborted && entry.reason !== reason) {
+            entry.reason = reason
+            log.error({ queue: queue.name, reason }, 'queue.refused')
+          }
+          await delay(backoffDelayMs(attempt), closed.signal)
+        }
+      }
+    }
+    undeclared.set(queue.name, entry)
+    entry.done = attempts()
+    entry.done.catch(() => undefined)
+  }
+
+  function unavailableReason(): string | undefined {
+    if (closed.signal.aborted) return 'the broker was closed'
+    const reasons = [connection, publishing, ...consumers].map((part) => part.unavailableReason())
+    const refusals = [...undeclared].map(
+      ([name, { reason }]) => reason && `queue ${name}: ${reason}`,
+    )
+    return [...reasons, ...refusals].find((reason) => reason !== undefined)
+  }
+
+  function requireOpen(): void {
+    if (!closing) return
+    throw new UnavailableError('the broker was closed', { code: 'SB_BROKER_UNAVAILABLE' })
+  }
+
+  async function close(): Promise<void> {
+    await Promise.all([...consumers].map((consumer) => consumer.close()))
+    await confirmed.close()
+    await publishing.close()
+    closed.abort()
+    await connection.close()
+  }
+
+  const closeOnce = (): Promise<void> => {
+    closing ??= close()
+    return closing
+  }
+  const publish: Broker['publish'] = async (message) => {
+    declarations.requireExchange(message.exchange)
+    return confirmed.publish(message)
+  }
+  const publisher = createPublisher({ topology, publish })
+
+  await connection.open()
+  return {
+    topology,
+    unavailableReason,
+    publish,
+    async declare(queue) {
+      requireOpen()
+      if (declarations.add(queue)) declareAdded(queue)
+      await undeclared.get(queue.name)?.done
+    },
+    async consume(queue, consumeOptions, onDelivery) {
+      requireOpen()
+      const consumer = new AmqpConsumer(
+        {
+          queue: declarations.queueNamed(queue),
+          prefetch: prefetchOf(consumeOptions),
+          onDelivery,
+        },
+        { connection, log, publisher, onClosed: (gone) => consumers.delete(gone) },
+      )
+      consumers.add(consumer)
+      await consumer.registered()
+      return consumer
+    },
+    close: closeOnce,
+    [Symbol.asyncDispose]: closeOnce,
+  }
+}

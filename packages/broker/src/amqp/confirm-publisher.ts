@@ -1,0 +1,203 @@
+/**
+ * Publishing with confirms: a bounded window of messages in flight, and a line of those that wait for room.
+ *
+ * A message waits while the window or the socket's buffer is full, while the broker blocks publishers, and while there is no
+ * AMQP channel; it leaves the line in order. A timer ends its wait, in the line or in flight. One that timed out in flight
+ * keeps its place in the window until the broker answers: otherwise a slow broker would be sent ever more.
+ */
+import { InvalidInputError, UnavailableError } from '@signalbox/kit'
+import type { ConfirmChannel, Options } from 'amqplib'
+import { Fifo } from '../fifo.ts'
+import { InHand } from '../in-hand.ts'
+import type { OutgoingMessage, PublishOutcome } from '../port.ts'
+
+/** Carries the number of the publish, because a returned message comes back with nothing else that is unique. */
+const NUMBER_HEADER = 'x-signalbox-publish'
+
+/** A short string of AMQP. Source: https://www.rabbitmq.com/docs/specification */
+const MAX_SHORT_STRING_BYTES = 255
+
+export interface ConfirmPublisherOptions {
+  /** Messages sent and not confirmed. */
+  maxInFlight: number
+  timeoutMs: number
+}
+
+export interface ConfirmPublisherDeps {
+  isBlocked(): boolean
+  /** Put into the error of a message that timed out. */
+  unavailableReason(): string | undefined
+}
+
+export type PublishingChannel = Pick<ConfirmChannel, 'publish' | 'on'>
+
+interface Publish {
+  readonly message: OutgoingMessage
+  readonly settle: (outcome: PublishOutcome | Error) => void
+  isSettled: boolean
+  isReturned: boolean
+}
+
+export class ConfirmPublisher {
+  readonly #options: ConfirmPublisherOptions
+  readonly #deps: ConfirmPublisherDeps
+  readonly #line = new Fifo<Publish>()
+  readonly #inFlight = new Map<number, Publish>()
+  readonly #unsettled = new InHand()
+  #lastNumber = 0
+  #channel: PublishingChannel | undefined
+  #isBufferFull = false
+  #isClosing = false
+  #isPumpScheduled = false
+
+  constructor(options: ConfirmPublisherOptions, deps: ConfirmPublisherDeps) {
+    this.#options = options
+    this.#deps = deps
+  }
+
+  /** Publishes on this AMQP channel from now on, until it closes. */
+  use(channel: PublishingChannel): void {
+    this.#channel = channel
+    this.#isBufferFull = false
+    channel.on('drain', () => {
+      this.#isBufferFull = false
+      this.pump()
+    })
+    channel.on('return', ({ properties }) => {
+      const publish = this.#inFlight.get(Number(properties.headers?.[NUMBER_HEADER]))
+      if (publish) publish.isReturned = true
+    })
+    channel.on('close', () => {
+      if (this.#channel !== channel) return
+      this.#channel = undefined
+      if (this.#isClosing) this.#refuseLine()
+    })
+    this.pump()
+  }
+
+  /** Rejects with `UnavailableError`; with `InvalidInputError` when AMQP has no room for a name. */
+  publish(message: OutgoingMessage): Promise<PublishOutcome> {
+    return new Promise((resolve, reject) => {
+      requireShort('the routing key', message.routingKey)
+      requireShort('messageId', message.properties.messageId)
+      requireShort('replyTo', message.properties.replyTo ?? '')
+      if (this.#isClosing && !this.#channel) throw unavailable('the broker was closed')
+      const timer = setTimeout(() => this.#expire(publish), this.#options.timeoutMs)
+      const publish: Publish = {
+        message,
+        isSettled: false,
+        isReturned: false,
+        settle: (outcome) => {
+          if (publish.isSettled) return
+          publish.isSettled = true
+          clearTimeout(timer)
+          this.#unsettled.settled()
+          if (outcome instanceof Error) reject(outcome)
+          else resolve(outcome)
+        },
+      }
+      this.#unsettled.taken()
+      this.#line.push(publish)
+      this.pump()
+    })
+  }
+
+  /** Sends what may be sent; to be called when what held it back is gone. */
+  pump(): void {
+    const { maxInFlight } = this.#options
+    while (
+      this.#channel &&
+      !this.#isBufferFull &&
+      this.#inFlight.size < maxInFlight &&
+      !this.#deps.isBlocked()
+    ) {
+      const publish = this.#line.shift()
+      if (!publish) return
+      if (!publish.isSettled) this.#send(publish, this.#channel)
+    }
+  }
+
+  /** Waits for what is on its way; what could only wait for another channel is refused. */
+  async close(): Promise<void> {
+    this.#isClosing = true
+    if (!this.#channel) this.#refuseLine()
+    await this.#unsettled.idle()
+  }
+
+  #send(publish: Publish, channel: PublishingChannel): void {
+    this.#lastNumber += 1
+    const number = this.#lastNumber
+    const { exchange, routingKey, body } = publish.message
+    this.#inFlight.set(number, publish)
+    try {
+      this.#isBufferFull = !channel.publish(
+        exchange,
+        routingKey,
+        body,
+        publishOptions(publish.message, number),
+        (error: Error | null) => this.#confirmed(number, error),
+      )
+    } catch (error) {
+      this.#inFlight.delete(number)
+      publish.settle(unavailable('the message could not be sent', error))
+    }
+  }
+
+  #confirmed(number: number, error: Error | null): void {
+    const publish = this.#inFlight.get(number)
+    this.#inFlight.delete(number)
+    if (error) publish?.settle(unavailable('the broker did not confirm the message', error))
+    else publish?.settle(publish.isReturned ? 'unroutable' : 'routed')
+    this.#pumpSoon()
+  }
+
+  /** n.b. not within the confirm: while a channel closes, its callbacks come before its `close` event. */
+  #pumpSoon(): void {
+    if (this.#isPumpScheduled) return
+    this.#isPumpScheduled = true
+    queueMicrotask(() => {
+      this.#isPumpScheduled = false
+      this.pump()
+    })
+  }
+
+  #expire(publish: Publish): void {
+    const reason = this.#deps.unavailableReason() ?? 'it is slow'
+    publish.settle(
+      unavailable(`the broker did not confirm within ${this.#options.timeoutMs} ms: ${reason}`),
+    )
+    while (this.#line.peek()?.isSettled) this.#line.shift()
+  }
+
+  #refuseLine(): void {
+    for (let publish = this.#line.shift(); publish; publish = this.#line.shift()) {
+      publish.settle(unavailable('the broker was closed'))
+    }
+  }
+}
+
+function publishOptions({ properties }: OutgoingMessage, number: number): Options.Publish {
+  const { messageId, type, timestampMs = Date.now(), replyTo, traceparent } = properties
+  return {
+    mandatory: true,
+    persistent: true,
+    contentType: 'application/json',
+    messageId,
+    type,
+    timestamp: Math.floor(timestampMs / 1_000),
+    ...(replyTo === undefined ? {} : { replyTo }),
+    headers: { [NUMBER_HEADER]: number, ...(traceparent === undefined ? {} : { traceparent }) },
+  }
+}
+
+function requireShort(what: string, text: string): void {
+  if (Buffer.byteLength(text) <= MAX_SHORT_STRING_BYTES) return
+  throw new InvalidInputError(`${what} is longer than ${MAX_SHORT_STRING_BYTES} bytes`)
+}
+
+function unavailable(message: string, cause?: unknown): UnavailableError {
+  return new UnavailableError(message, {
+    code: 'SB_BROKER_UNAVAILABLE',
+    ...(cause === undefined ? {} : { cause }),
+  })
+}

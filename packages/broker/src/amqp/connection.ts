@@ -1,0 +1,216 @@
+/**
+ * The connection to RabbitMQ, and its coming back.
+ *
+ * A *session* is one connection from its opening to its loss. amqplib reconnects by itself; `setUp` runs on each new connection
+ * before anybody may use it, and when it fails the connection counts as failed. What is down is logged when it begins and when its reason
+ * changes, and the return says how many attempts it took: an outage writes a handful of lines, however long it lasts.
+ */
+import { setImmediate as laterTurn } from 'node:timers/promises'
+import { ConfigError, type Log, maskUrl, UnavailableError } from '@signalbox/kit'
+import { type ChannelModel, connect, type RecoveringChannelModel } from 'amqplib'
+import { atMost } from './at-most.ts'
+
+/** A broker that is back is noticed within this, plus the time of connecting. */
+const MAX_RECONNECT_DELAY_MS = 2_000
+const INITIAL_RECONNECT_DELAY_MS = 100
+/** TCP, TLS and the AMQP handshake; beyond it the address counts as unreachable. */
+const CONNECT_TIMEOUT_MS = 10_000
+/** Two of them without a sign of life end a connection. */
+const HEARTBEAT_SECONDS = 10
+const CLOSE_TIMEOUT_MS = 3_000
+
+export interface AmqpSession {
+  readonly model: ChannelModel
+  /** Aborted when the connection is lost. */
+  readonly lost: AbortSignal
+}
+
+export interface ConnectionOptions {
+  url: string
+  /** As the broker's own tools show it. */
+  name: string
+}
+
+export interface ConnectionDeps {
+  log: Log
+  setUp(model: ChannelModel): Promise<void>
+}
+
+export interface ConnectionListener {
+  onOpen?(session: AmqpSession): void
+  onUnblocked?(): void
+}
+
+export class AmqpConnection {
+  readonly #url: string
+  readonly #name: string
+  readonly #broker: string
+  readonly #log: Log
+  readonly #setUp: ConnectionDeps['setUp']
+  readonly #listeners = new Set<ConnectionListener>()
+  readonly #closing = new AbortController()
+  #recovering: RecoveringChannelModel | undefined
+  /** Set up, and not announced yet. */
+  #candidate: AmqpSession | undefined
+  #session: AmqpSession | undefined
+  #blocked: { reason: string; sinceMs: number } | undefined
+  #down: { reason: string; sinceMs: number; attempts: number }
+
+  /** Throws `ConfigError` on a URL that is none of AMQP's. */
+  constructor({ url, name }: ConnectionOptions, { log, setUp }: ConnectionDeps) {
+    this.#url = withHeartbeat(url)
+    this.#name = name
+    this.#broker = maskUrl(url)
+    this.#log = log
+    this.#setUp = setUp
+    this.#down = { reason: 'not connected yet', sinceMs: Date.now(), attempts: 0 }
+  }
+
+  /** Begins to connect; resolves at once. */
+  async open(): Promise<void> {
+    const recovering = await connect(this.#url, {
+      noDelay: true,
+      timeout: CONNECT_TIMEOUT_MS,
+      clientProperties: { connection_name: this.#name, product: 'signalbox' },
+      recovery: {
+        setup: (model: ChannelModel) => this.#prepare(model),
+        waitForConnect: false,
+        initialDelay: INITIAL_RECONNECT_DELAY_MS,
+        maxDelay: MAX_RECONNECT_DELAY_MS,
+      },
+    })
+    recovering.on('connect', () => this.#opened())
+    recovering.on('connect-failed', (error) => this.#failed(reasonOf(error)))
+    recovering.on('blocked', (reason) => this.#onBlocked(reason))
+    recovering.on('unblocked', () => this.#onUnblocked())
+    recovering.on('error', (error) => this.#log.debug({ err: error }, 'connection.error'))
+    this.#recovering = recovering
+  }
+
+  get session(): AmqpSession | undefined {
+    return this.#session
+  }
+
+  isBlocked(): boolean {
+    return this.#blocked !== undefined
+  }
+
+  unavailableReason(): string | undefined {
+    if (!this.#session) return `${this.#broker} is not connected: ${this.#down.reason}`
+    if (this.#blocked) return `${this.#broker} blocks publishers: ${this.#blocked.reason}`
+    return undefined
+  }
+
+  /** Told of every session, the present one included. Returns what ends it. */
+  listen(listener: ConnectionListener): () => void {
+    this.#listeners.add(listener)
+    if (this.#session) listener.onOpen?.(this.#session)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** The present session or the next. Rejects with `UnavailableError` when the connection is closed first. */
+  nextSession(): Promise<AmqpSession> {
+    return new Promise((resolve, reject) => {
+      const signal = this.#closing.signal
+      const ended = (): void =>
+        reject(new UnavailableError('the broker was closed', { code: 'SB_BROKER_UNAVAILABLE' }))
+      if (signal.aborted) return ended()
+      signal.addEventListener('abort', ended, { once: true })
+      const stop = this.listen({
+        onOpen(session) {
+          queueMicrotask(() => stop())
+          signal.removeEventListener('abort', ended)
+          resolve(session)
+        },
+      })
+    })
+  }
+
+  /** Idempotent; gives up politeness after three seconds. */
+  async close(): Promise<void> {
+    this.#closing.abort()
+    if (this.#recovering) await atMost(this.#recovering.close(), CLOSE_TIMEOUT_MS)
+  }
+
+  /**
+   * n.b. amqplib looks at a connection's end only after this has resolved, and what the broker sent in one piece with the last
+   * answer was handled before that: an end in between would go unseen. A later turn of the event loop, and a look, close the gap.
+   */
+  async #prepare(model: ChannelModel): Promise<void> {
+    const lost = new AbortController()
+    let reason = 'the connection was closed'
+    model.on('error', (error) => {
+      reason = reasonOf(error)
+    })
+    model.on('close', (error) => {
+      if (error) reason = reasonOf(error)
+      lost.abort()
+      if (this.#session?.model === model) this.#lost(reason)
+    })
+    try {
+      await this.#setUp(model)
+      await laterTurn()
+      if (lost.signal.aborted) throw new Error(reason)
+      this.#candidate = { model, lost: lost.signal }
+    } catch (error) {
+      // n.b. amqplib waits for ever for a close whose connection dies meanwhile; a second close it refuses at once.
+      await atMost(model.close(), CLOSE_TIMEOUT_MS, lost.signal)
+      throw error
+    }
+  }
+
+  #opened(): void {
+    const session = this.#candidate
+    if (!session) return
+    this.#session = session
+    this.#candidate = undefined
+    const { attempts, sinceMs } = this.#down
+    const facts = { broker: this.#broker, attempts: attempts + 1, durationMs: Date.now() - sinceMs }
+    this.#log.info(facts, 'connection.opened')
+    for (const listener of [...this.#listeners]) listener.onOpen?.(session)
+  }
+
+  #lost(reason: string): void {
+    this.#session = undefined
+    this.#blocked = undefined
+    this.#down = { reason, sinceMs: Date.now(), attempts: 0 }
+    if (this.#closing.signal.aborted) return
+    this.#log.warn({ broker: this.#broker, reason }, 'connection.lost')
+  }
+
+  #failed(reason: string): void {
+    this.#down.attempts += 1
+    if (this.#down.reason === reason) return
+    this.#down.reason = reason
+    this.#log.warn({ broker: this.#broker, reason }, 'connection.failed')
+  }
+
+  #onBlocked(reason: string): void {
+    this.#blocked = { reason, sinceMs: Date.now() }
+    this.#log.warn({ broker: this.#broker, reason }, 'connection.blocked')
+  }
+
+  #onUnblocked(): void {
+    const durationMs = Date.now() - (this.#blocked?.sinceMs ?? Date.now())
+    this.#blocked = undefined
+    this.#log.info({ broker: this.#broker, durationMs }, 'connection.unblocked')
+    for (const listener of [...this.#listeners]) listener.onUnblocked?.()
+  }
+}
+
+/** An error of several addresses (`localhost`) has no message of its own. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0])
+  return error instanceof Error && error.message !== '' ? error.message : String(error)
+}
+
+function withHeartbeat(url: string): string {
+  const parsed = URL.parse(url)
+  if (!parsed || !/^amqps?:$/.test(parsed.protocol)) {
+    throw new ConfigError(`the broker's URL must be amqp:// or amqps://, not ${maskUrl(url)}`)
+  }
+  if (!parsed.searchParams.has('heartbeat')) {
+    parsed.searchParams.set('heartbeat', String(HEARTBEAT_SECONDS))
+  }
+  return parsed.toString()
+}

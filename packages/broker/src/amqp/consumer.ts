@@ -1,0 +1,173 @@
+/**
+ * A consumer on RabbitMQ, on an AMQP channel of its own.
+ *
+ * A *link* is that channel as long as it lives. A delivery is settled on the link it came on or not at all: its tag means nothing, or
+ * something else, on another channel. n.b. after a loss the handlers of the old link may still run while the new one
+ * delivers, so for that while more than the prefetch can be in hand.
+ */
+import { UnavailableError } from '@signalbox/kit'
+import type { Channel, ConsumeMessage } from 'amqplib'
+import { InHand } from '../in-hand.ts'
+import type { Consumer, ConsumerState, DeliveryHandler } from '../port.ts'
+import { type SettlementDeps, type Verdict, verdictOn } from '../settlement.ts'
+import type { QueueSpec } from '../topology.ts'
+import type { AmqpConnection } from './connection.ts'
+import { declareQueue } from './declaring.ts'
+import { AmqpDelivery } from './delivery.ts'
+import { KeptChannel } from './kept-channel.ts'
+
+export interface AmqpConsumerOptions {
+  queue: QueueSpec
+  prefetch: number
+  onDelivery: DeliveryHandler
+}
+
+export interface AmqpConsumerDeps extends Pick<SettlementDeps, 'log' | 'publisher'> {
+  connection: Pick<AmqpConnection, 'listen'>
+  onClosed(consumer: AmqpConsumer): void
+}
+
+interface Link {
+  readonly channel: Channel
+  readonly lost: AbortSignal
+  /** Aborted when a settlement has nothing to wait for any more. */
+  readonly giveUp: AbortSignal
+  consumerTag?: string | undefined
+}
+
+export class AmqpConsumer implements Consumer {
+  readonly queue: string
+  readonly #options: AmqpConsumerOptions
+  readonly #deps: AmqpConsumerDeps
+  readonly #inHand = new InHand()
+  readonly #registered = Promise.withResolvers<void>()
+  readonly #closing = new AbortController()
+  readonly #channel: KeptChannel<Channel>
+  #isPaused = false
+  #link: Link | undefined
+  #switching: Promise<void> = Promise.resolve()
+  #closed: Promise<void> | undefined
+
+  constructor(options: AmqpConsumerOptions, deps: AmqpConsumerDeps) {
+    this.queue = options.queue.name
+    this.#options = options
+    this.#deps = deps
+    this.#registered.promise.catch(() => undefined)
+    this.#channel = new KeptChannel(
+      {
+        name: `consumer ${this.queue}`,
+        create: (model) => model.createChannel(),
+        setUp: (channel, lost) => this.#setUp(channel, lost),
+      },
+      deps,
+    )
+  }
+
+  get state(): ConsumerState {
+    if (this.#closed) return 'closed'
+    if (this.#isPaused) return 'paused'
+    return this.#link?.consumerTag === undefined ? 'recovering' : 'consuming'
+  }
+
+  unavailableReason(): string | undefined {
+    return this.#channel.unavailableReason()
+  }
+
+  /** Resolves when the broker has registered it for the first time; rejects when it is closed before. */
+  registered(): Promise<void> {
+    return this.#registered.promise
+  }
+
+  async pause(): Promise<void> {
+    this.#isPaused = true
+    await this.#switch()
+  }
+
+  async resume(): Promise<void> {
+    this.#isPaused = false
+    await this.#switch()
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort()
+    this.#registered.reject(
+      new UnavailableError(`the consumer of ${this.queue} was closed`, {
+        code: 'SB_BROKER_UNAVAILABLE',
+      }),
+    )
+    await this.#switch()
+    await this.#inHand.idle()
+    await this.#channel.close()
+    this.#deps.onClosed(this)
+  }
+
+  async #setUp(channel: Channel, lost: AbortSignal): Promise<void> {
+    await declareQueue(channel, this.#options.queue)
+    await channel.prefetch(this.#options.prefetch)
+    const link: Link = { channel, lost, giveUp: AbortSignal.any([lost, this.#closing.signal]) }
+    lost.addEventListener('abort', () => this.#unlink(link), { once: true })
+    this.#link = link
+    await this.#alignedWith(link)
+    this.#registered.resolve()
+  }
+
+  #unlink(link: Link): void {
+    if (this.#link === link) this.#link = undefined
+  }
+
+  /** Brings the link in line with what is wanted, one change after the other. A lost link needs none: the next begins as wanted. */
+  async #switch(): Promise<void> {
+    this.#switching = this.#switching.then(async () => {
+      if (this.#link) await this.#alignedWith(this.#link).catch(() => undefined)
+    })
+    await this.#switching
+  }
+
+  async #alignedWith(link: Link): Promise<void> {
+    const shallConsume = !this.#isPaused && !this.#closing.signal.aborted
+    const { consumerTag } = link
+    if (shallConsume && consumerTag === undefined) {
+      const ok = await link.channel.consume(this.queue, (message) => this.#take(message, link))
+      link.consumerTag = ok.consumerTag
+    } else if (!shallConsume && consumerTag !== undefined) {
+      link.consumerTag = undefined
+      await link.channel.cancel(consumerTag)
+    }
+  }
+
+  /** Null: the broker cancelled the consumer. Source: https://www.rabbitmq.com/docs/consumer-cancel */
+  #take(message: ConsumeMessage | null, link: Link): void {
+    if (message) void this.#settle(message, link)
+    else this.#channel.renew('the broker cancelled the consumer: its queue was deleted or moved')
+  }
+
+  async #settle(message: ConsumeMessage, link: Link): Promise<void> {
+    this.#inHand.taken()
+    const verdict = await verdictOn(
+      new AmqpDelivery(message, link.lost),
+      this.#options.onDelivery,
+      { ...this.#deps, queue: this.queue, signal: link.giveUp },
+    )
+    if (!link.lost.aborted) answer(link.channel, message, verdict)
+    this.#inHand.settled()
+  }
+}
+
+/** n.b. a channel refuses everything from the moment its connection begins to close, before it says so. */
+function answer(channel: Channel, message: ConsumeMessage, verdict: Verdict): void {
+  try {
+    if (verdict === 'ack') channel.ack(message)
+    else channel.nack(message, false, verdict === 'requeue')
+  } catch {
+    return
+  }
+}
