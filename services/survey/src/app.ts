@@ -108,27 +108,31 @@ export function createSurvey(options: SurveyOptions, deps: SurveyDeps): Survey {
   stack.defer(() => app.close())
   return { app, [Symbol.asyncDispose]: () => stack.disposeAsync() }
 
-  /** In the background: HTTP must not wait for the broker. */
+  /** In the background: HTTP must not wait for the broker, nor must the end for one that never came. */
   function takeCommands(): AsyncDisposable {
+    let consumer: AsyncDisposable | undefined
     let reason: string | undefined = 'not consuming yet'
+    let isEnding = false
     readiness.add('commands', () => reason)
-    const starting = consumeCommands(
+    consumeCommands(
       { workerName, commands: surveyCommands({ sessions, mailboxes }) },
       { broker, log },
     ).then(
-      (consumer) => {
+      async (started) => {
+        consumer = started
         reason = undefined
-        return consumer
+        if (isEnding) await started[Symbol.asyncDispose]()
       },
       (error: unknown) => {
+        if (isEnding) return
         reason = 'could not start consuming; the log has the reason'
         log.error({ err: error, workerName }, 'commands.start_failed')
-        return undefined
       },
     )
     return {
       async [Symbol.asyncDispose]() {
-        await (await starting)?.[Symbol.asyncDispose]()
+        isEnding = true
+        await consumer?.[Symbol.asyncDispose]()
       },
     }
   }

@@ -9,7 +9,6 @@
  */
 import type { EventInput } from '@signalbox/contracts'
 import type { Log } from '@signalbox/kit'
-import type { Source } from '@signalbox/worker'
 import type { Session } from './session.ts'
 import type { OutboxEntry, PendingMark, SessionRecord, SessionStore } from './session-store.ts'
 
@@ -24,7 +23,7 @@ export const CONVERSATION_TYPE = 'poll'
 export interface OutboxDeps {
   sessions: Pick<SessionStore, 'read' | 'takeOut' | 'pendingMarks' | 'settle'>
   /** Resolves when the broker has confirmed. */
-  source: Pick<Source, 'publishEvent'>
+  source: { publishEvent(event: EventInput, options: { patienceMs: number }): Promise<unknown> }
   /** As the broker's: nothing is tried while it is away. */
   unavailableReason: () => string | undefined
   log: Log
