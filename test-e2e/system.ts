@@ -77,7 +77,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     const all = [api, survey, ...dispatcherInstances, ...handlerInstances, ...edgeInstances]
     const ready = async (timeoutMs = 30_000) => {
       await Promise.all(
-        all.map((instance) => instance.process.waitForReady(`${instance.url}/readyz`, { timeoutMs })),
+        all.map((instance) => instance.process.waitForReady(instance.url, { timeoutMs })),
       )
     }
     await ready()
