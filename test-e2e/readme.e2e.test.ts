@@ -46,7 +46,7 @@ describe('the README', () => {
   })
 
   it('prints commands at its start that work as they are printed', async () => {
-    const [publish] = /curl -s [^]*?poll_complete[^]*?'\n/.exec(standalone.output()) ?? []
+    const [publish] = /curl -s [\s\S]*?poll_complete[\s\S]*?'\n/.exec(standalone.output()) ?? []
     expect(JSON.parse(await run(publish!))).toMatchObject({ event_ids: [expect.any(String)] })
     expect(standalone.output()).toContain('The memory engine forgets everything when it stops')
   })
@@ -64,7 +64,7 @@ function block(name: string): string {
   const marker = `<!-- readme-test: ${name} -->\n`
   const start = readme.indexOf(marker)
   if (start < 0) throw new Error(`README.md has no block "${name}"`)
-  const [, content] = /^```\w+\n([^]*?)```/.exec(readme.slice(start + marker.length)) ?? []
+  const [, content] = /^```\w+\n([\s\S]*?)```/.exec(readme.slice(start + marker.length)) ?? []
   if (content === undefined) throw new Error(`README.md has no fence behind "${name}"`)
   return content
 }
