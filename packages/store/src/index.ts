@@ -23,3 +23,4 @@ export type {
   StoredDocument,
   Unsubscribe,
 } from './ports.ts'
+export { openRedisStore, type RedisStoreOptions } from './redis/store.ts'

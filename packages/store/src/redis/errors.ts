@@ -1,0 +1,31 @@
+/** The one place where an error of Redis or of its connection becomes ours. */
+import { AppError, UnavailableError } from '@signalbox/kit'
+import { ReplyError } from 'ioredis'
+
+/**
+ * Replies that say "not now" or "not here" and not "your command is wrong". A script passes them on within its own error.
+ * Source: https://redis.io/docs/latest/develop/clients/error-handling/
+ */
+const NOT_NOW =
+  /(?:^|[\s-])(LOADING|READONLY|OOM|MASTERDOWN|BUSY|MISCONF|NOREPLICAS|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|NOAUTH|WRONGPASS|NOPERM)\s/
+
+/** A reply that says that our command is wrong stays what it is: it is a fault in this code, and no waiting helps. */
+export function errorOf(error: unknown): unknown {
+  if (error instanceof AppError) return error
+  if (!(error instanceof Error)) return unavailable(String(error), error)
+  // ioredis attaches the command with its arguments, which may be a password or a person's data.
+  Reflect.deleteProperty(error, 'command')
+  if (isReplyError(error) && !NOT_NOW.test(error.message)) return error
+  return unavailable(error.message, error)
+}
+
+export function unavailable(reason: string, cause?: unknown): UnavailableError {
+  return new UnavailableError(`Redis is unavailable: ${reason}`, {
+    code: 'SB_STORE_UNAVAILABLE',
+    ...(cause === undefined ? {} : { cause }),
+  })
+}
+
+function isReplyError(error: Error): boolean {
+  return error instanceof ReplyError
+}

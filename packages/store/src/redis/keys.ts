@@ -1,0 +1,62 @@
+/**
+ * Every Redis key and pub/sub channel, named here and nowhere else; README.md shows them as a table, a test holds the two together.
+ *
+ * The account is the hash tag, so all keys of an account share a slot of a Redis Cluster and a script may touch several of them. What
+ * belongs to no account has the tag `*`, which no account key can be. What users chose (a person, a document's key) stands last.
+ */
+import { ConfigError } from '@signalbox/kit'
+import { checkAccountKey } from '../input.ts'
+
+export type Keys = ReturnType<typeof createKeys>
+
+/** Throws `ConfigError` for a namespace that would move the hash tag. */
+export function createKeys(namespace: string) {
+  if (!/^[^{}\s]+$/.test(namespace)) {
+    throw new ConfigError('the namespace must not be empty nor contain braces or spaces', {
+      details: [{ path: 'namespace', message: 'must not be empty nor contain braces or spaces' }],
+    })
+  }
+  const everybody = `${namespace}:{*}`
+  const account = (accountKey: string) => `${namespace}:{${checkAccountKey(accountKey)}}`
+
+  return {
+    catalog: {
+      descriptions: `${everybody}:handlers`,
+      registeredAt: `${everybody}:handlers-registered-at`,
+      workers: `${everybody}:handler-workers`,
+    },
+    /** Pub/sub: the account key of each change. */
+    chainsChanged: `${everybody}:chains-changed`,
+    chains: (accountKey: string) => ({
+      chains: `${account(accountKey)}:chains`,
+      ids: `${account(accountKey)}:chain-ids`,
+      changes: `${account(accountKey)}:chain-changes`,
+      deleted: `${account(accountKey)}:chains-deleted`,
+      state: `${account(accountKey)}:chain-state`,
+    }),
+    contacts: (accountKey: string) => ({
+      byMsisdn: `${account(accountKey)}:contact-by-msisdn`,
+      contactKeys: `${account(accountKey)}:contact-keys`,
+    }),
+    contact: (accountKey: string, contactKey: string) =>
+      `${account(accountKey)}:contact:${contactKey}`,
+    channel: (accountKey: string, personKey: string) => ({
+      log: `${account(accountKey)}:channel-log:${personKey}`,
+      ids: `${account(accountKey)}:channel-ids:${personKey}`,
+      offset: `${account(accountKey)}:channel-offset:${personKey}`,
+    }),
+    /** Pub/sub: each message of the channel. */
+    channelMessages: (accountKey: string, personKey: string) =>
+      `${account(accountKey)}:channel:${personKey}`,
+    apiKeys: (accountKey: string) => `${account(accountKey)}:api-keys`,
+    biographies: (accountKey: string) => ({
+      events: `${account(accountKey)}:events`,
+      forgotten: `${account(accountKey)}:events-forgotten`,
+    }),
+    facts: (accountKey: string, eventId: string) => `${account(accountKey)}:facts:${eventId}`,
+    documents: (accountKey: string, collection: string) => ({
+      documents: `${account(accountKey)}:documents:${collection}`,
+      documentKeys: `${account(accountKey)}:document-keys:${collection}`,
+    }),
+  }
+}
