@@ -1,7 +1,7 @@
 /** A condition: an expression that is true or false. */
 import { createBudget } from './budget.ts'
 import { type Expression, expressionOf, type Scope } from './expression.ts'
-import { evaluationFailed, Fault, invalidExpression } from './fault.ts'
+import { evaluating, Fault, invalidExpression } from './fault.ts'
 import type { Reference } from './references.ts'
 import { article } from './value.ts'
 
@@ -20,15 +20,12 @@ export function compileCondition(text: string): Condition {
   const expression = compiled(text)
   return {
     references: expression.references,
-    evaluate(scope) {
-      try {
+    evaluate: (scope) =>
+      evaluating(text, '', () => {
         const value = expression.evaluate(scope, createBudget())
         if (typeof value === 'boolean') return value
         throw new Fault(`a condition must be true or false, and it is ${article(value)}`)
-      } catch (error) {
-        throw error instanceof Fault ? evaluationFailed(text, '', error) : error
-      }
-    },
+      }),
   }
 }
 

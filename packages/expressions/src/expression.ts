@@ -2,8 +2,7 @@
 import type { Json, VumiApiEvent } from '@signalbox/contracts'
 import { LRUCache } from 'lru-cache'
 import type { Budget } from './budget.ts'
-import { Fault } from './fault.ts'
-import { compile, type Program } from './program.ts'
+import { compile } from './program.ts'
 import { type Reference, referencesOf } from './references.ts'
 import { parse, ROOTS } from './syntax.ts'
 import type { Value } from './value.ts'
@@ -39,22 +38,16 @@ export function expressionOf(text: string): Expression {
     text,
     type,
     references: referencesOf(ast),
-    evaluate: (scope, budget) => run(program, scope, budget),
+    evaluate: (scope, budget) => program({ budget, variables: variablesOf(scope) }),
   }
   cache.set(text, expression)
   return expression
 }
 
-function run(program: Program, scope: Scope, budget: Budget): Value {
-  const variables = new Map<string, Value>([
-    ['event', scope.event as Value],
-    ['results', (scope.results ?? {}) as Value],
-    ['error', scope.error ?? null],
+function variablesOf({ event, results, error }: Scope): ReadonlyMap<string, Value> {
+  return new Map<string, Value>([
+    ['event', event as Value],
+    ['results', (results ?? {}) as Value],
+    ['error', error ?? null],
   ])
-  try {
-    return program({ budget, variables })
-  } catch (error) {
-    if (error instanceof RangeError) throw new Fault('it is nested too deeply')
-    throw error
-  }
 }

@@ -1,4 +1,4 @@
-/** Why an expression cannot be compiled or evaluated, and where; becomes an error of the catalogue at the package's edge. */
+/** Why an expression cannot be compiled or evaluated, and where; becomes an `AppError` at the package's edge. */
 import { AppError, InvalidInputError } from '@signalbox/kit'
 
 const MAX_QUOTED_CHARS = 200
@@ -23,23 +23,40 @@ export class Fault extends Error {
 
 /** `path`: the field that holds the expression; empty when it stands alone. */
 export function invalidExpression(text: string, path: string, fault: Fault): InvalidInputError {
-  const message = `"${shortened(text)}" is not a valid expression: ${reasonOf(fault)}`
-  return new InvalidInputError(message, {
+  const message = `not a valid expression: ${described(fault, text)}`
+  return new InvalidInputError(at(path, message), {
     code: 'SB_INVALID_EXPRESSION',
     details: [{ path, message }],
   })
 }
 
-/** Not retryable: the same expression over the same scope fails again. */
-export function evaluationFailed(text: string, path: string, fault: Fault): AppError {
-  const message = `"${shortened(text)}" could not be evaluated: ${reasonOf(fault)}`
-  return new AppError('SB_EVALUATION', message, { retryable: false, details: [{ path, message }] })
+/**
+ * Runs what may fault while evaluating. Not retryable: the same expression over the same scope fails again. A stack that overflows
+ * is the data's fault, too: nothing but its depth is unbounded here.
+ */
+export function evaluating<Result>(text: string, path: string, run: () => Result): Result {
+  try {
+    return run()
+  } catch (error) {
+    const fault = error instanceof RangeError ? new Fault('the value is nested too deeply') : error
+    if (!(fault instanceof Fault)) throw error
+    const message = `cannot be evaluated: ${described(fault, text)}`
+    throw new AppError('SB_EVALUATION', at(path, message), {
+      retryable: false,
+      details: [{ path, message }],
+    })
+  }
 }
 
 export function shortened(text: string): string {
   return text.length <= MAX_QUOTED_CHARS ? text : `${text.slice(0, MAX_QUOTED_CHARS)}…`
 }
 
-function reasonOf({ message, position }: Fault): string {
-  return position === undefined ? message : `${message}, at character ${position + 1}`
+function described({ message, position }: Fault, text: string): string {
+  const where = position === undefined ? 'in' : `at character ${position + 1} of`
+  return `${message}; ${where}: ${shortened(text)}`
+}
+
+function at(path: string, message: string): string {
+  return path === '' ? message : `${path}: ${message}`
 }

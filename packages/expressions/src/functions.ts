@@ -7,16 +7,18 @@ import { RE2JS } from 're2js'
 import { type Budget, stepsOfText } from './budget.ts'
 import { Fault } from './fault.ts'
 import { durationOf, TIME_METHODS, timestampOf } from './time.ts'
-import { article, CelType, isMap, toText, typeNameOf, type Value } from './value.ts'
+import { article, CelType, isMap, scalarText, typeNameOf, type Value } from './value.ts'
 
 export type Callable = (args: readonly Value[], budget: Budget) => Value
 
 const MAX_PATTERN_CHARS = 256
+/** Instructions of the compiled pattern. */
+const MAX_PATTERN_SIZE = 1_000
 const MAX_CACHED_PATTERNS = 500
 
 export const FUNCTIONS: Readonly<Record<string, Callable>> = {
   'size/1': ([value], budget) => sizeOf(value!, budget),
-  'string/1': ([value], budget) => stringOf(value!, budget),
+  'string/1': ([value]) => stringOf(value!),
   'int/1': ([value]) => intOf(value!),
   'double/1': ([value]) => doubleOf(value!),
   'bool/1': ([value]) => boolOf(value!),
@@ -43,9 +45,10 @@ export const METHODS: Readonly<Record<string, Callable>> = {
     positionOf(text, text.lastIndexOf(part!)),
   ),
   'matches/1': texts('matches', (text, [pattern], budget) => {
-    // n.b. RE2 has no backtracking, but its work grows with the pattern as well as with the text.
-    budget.spend(stepsOfText(text.length * pattern!.length))
-    return patternOf(pattern!).test(text)
+    const compiled = patternOf(pattern!)
+    // n.b. RE2 does not backtrack, but its work grows with the pattern as well as with the text.
+    budget.spend(Math.ceil((text.length * compiled.programSize()) / 2))
+    return compiled.test(text)
   }),
   'split/1': texts('split', (text, [separator], budget) => {
     const parts = text.split(separator!)
@@ -89,11 +92,11 @@ function sizeOf(value: Value, budget: Budget): bigint {
   throw new Fault(`size() needs a string, a list or a map, not ${article(value)}`)
 }
 
-function stringOf(value: Value, budget: Budget): string {
+function stringOf(value: Value): string {
   if (value === null || Array.isArray(value) || isMap(value)) {
     throw new Fault(`string() cannot take ${article(value)}`)
   }
-  return toText(value, budget)
+  return scalarText(value)
 }
 
 function intOf(value: Value): bigint {
@@ -178,17 +181,25 @@ export function keysOf(map: { [key: string]: Value }, budget: Budget): string[] 
 const patterns = new LRUCache<string, RE2JS>({ max: MAX_CACHED_PATTERNS })
 
 /** RE2, because JavaScript's own engine may need exponential time. Throws a `Fault` on a pattern it does not take. */
-export function patternOf(pattern: string): RE2JS {
+export function patternOf(pattern: string, position?: number): RE2JS {
   const known = patterns.get(pattern)
   if (known) return known
   if (pattern.length > MAX_PATTERN_CHARS) {
-    throw new Fault(`a pattern may have at most ${MAX_PATTERN_CHARS} characters`)
+    throw new Fault(`a pattern may have at most ${MAX_PATTERN_CHARS} characters`, { position })
   }
+  const compiled = compilePattern(pattern, position)
+  if (compiled.programSize() > MAX_PATTERN_SIZE) {
+    throw new Fault('the pattern repeats too much', { position })
+  }
+  patterns.set(pattern, compiled)
+  return compiled
+}
+
+function compilePattern(pattern: string, position: number | undefined): RE2JS {
   try {
-    const compiled = RE2JS.compile(pattern)
-    patterns.set(pattern, compiled)
-    return compiled
+    return RE2JS.compile(pattern)
   } catch (error) {
-    throw new Fault(`the pattern is not valid: ${error instanceof Error ? error.message : error}`)
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new Fault(`the pattern is not valid: ${reason}`, { position })
   }
 }

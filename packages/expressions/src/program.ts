@@ -6,7 +6,8 @@
  */
 import type { Budget } from './budget.ts'
 import { Fault } from './fault.ts'
-import { type Callable, FUNCTIONS, indexOf, keysOf, METHODS, patternOf } from './functions.ts'
+import { type Callable, FUNCTIONS, indexOf, METHODS, patternOf } from './functions.ts'
+import { attempt, itemsOf, MACROS, truth } from './macros.ts'
 import { BINARY, negate } from './operators.ts'
 import type { ASTNode } from './syntax.ts'
 import { article, CelType, isMap, type Value } from './value.ts'
@@ -162,7 +163,7 @@ function compileLogical(
   const [left, right] = compileAll(operands, bound)
   const name = decidedBy ? '"||"' : '"&&"'
   return (frame) => {
-    const first = attempt(() => truth(left!(frame), name))
+    const first = attempt(frame.budget, () => truth(left!(frame), name))
     if (first === decidedBy) return decidedBy
     const second = truth(right!(frame), name)
     if (second === decidedBy || typeof first === 'boolean') return second
@@ -198,15 +199,12 @@ function compileMethod(
     const [body, transform] = compileAll(args.slice(1), new Set([...bound, variable]))
     return (frame) => {
       const items = itemsOf(range(frame), name, frame.budget)
-      return macro(items, (item, which) =>
+      return macro(items, frame.budget, (item, which) =>
         (which === 'transform' ? transform! : body!)(extended(frame, variable, item)),
       )
     }
   }
-  const [pattern] = args
-  if (name === 'matches' && pattern?.op === 'value' && typeof pattern.args === 'string') {
-    located(pattern, () => patternOf(String(pattern.args)))
-  }
+  if (name === 'matches' && args[0]) checkPattern(args[0])
   return invoke(
     METHODS[`${name}/${args.length}`],
     name,
@@ -229,6 +227,14 @@ function invoke(
     )
 }
 
+/** A literal, so that a chain with a bad pattern cannot be saved, and no pattern is compiled once per list item. */
+function checkPattern(node: ASTNode): void {
+  if (node.op !== 'value' || typeof node.args !== 'string') {
+    throw new Fault('the pattern of matches() must be a literal', { position: node.pos })
+  }
+  patternOf(node.args, node.pos)
+}
+
 /** False when any part of the path is absent, so that `has(results.contact.msisdn)` asks about a step that was skipped, too. */
 function compileHas(path: ASTNode, bound: ReadonlySet<string>): Program {
   const keys: string[] = []
@@ -248,40 +254,6 @@ function compileHas(path: ASTNode, bound: ReadonlySet<string>): Program {
   }
 }
 
-type Macro = (items: readonly Value[], run: (item: Value, which?: 'transform') => Value) => Value
-
-const MACROS: Readonly<Record<string, Macro>> = {
-  'all/2': (items, run) => quantify(items, run, { decidedBy: false, name: 'all()' }),
-  'exists/2': (items, run) => quantify(items, run, { decidedBy: true, name: 'exists()' }),
-  'exists_one/2': (items, run) =>
-    items.filter((item) => truth(run(item), 'exists_one()')).length === 1,
-  'filter/2': (items, run) => items.filter((item) => truth(run(item), 'filter()')),
-  'map/2': (items, run) => items.map((item) => run(item)),
-  'map/3': (items, run) =>
-    items.filter((item) => truth(run(item), 'map()')).map((item) => run(item, 'transform')),
-}
-
-function quantify(
-  items: readonly Value[],
-  run: (item: Value) => Value,
-  { decidedBy, name }: { decidedBy: boolean; name: string },
-): boolean {
-  let failure: Fault | undefined
-  for (const item of items) {
-    const outcome = attempt(() => truth(run(item), name))
-    if (outcome === decidedBy) return decidedBy
-    if (typeof outcome !== 'boolean') failure ??= outcome
-  }
-  if (failure) throw failure
-  return !decidedBy
-}
-
-function itemsOf(range: Value, macro: string, budget: Budget): readonly Value[] {
-  if (Array.isArray(range)) return range
-  if (isMap(range)) return keysOf(range, budget)
-  throw new Fault(`${macro}() needs a list or a map, not ${article(range)}`)
-}
-
 function extended({ budget, variables }: Frame, name: string, value: Value): Frame {
   return { budget, variables: new Map(variables).set(name, value) }
 }
@@ -298,30 +270,6 @@ function field(value: Value, key: string, target: ASTNode): Value {
     throw new Fault(`${source(target)} has no field "${key}"; has() asks whether it is there`)
   }
   throw new Fault(`${source(target)} is ${article(value)} and has no field "${key}"`)
-}
-
-function truth(value: Value, what: string): boolean {
-  if (typeof value === 'boolean') return value
-  throw new Fault(`${what} needs a bool, not ${article(value)}`)
-}
-
-/** The outcome, or the fault that another operand may yet make irrelevant. */
-function attempt(run: () => boolean): boolean | Fault {
-  try {
-    return run()
-  } catch (error) {
-    if (error instanceof Fault && !error.isFinal) return error
-    throw error
-  }
-}
-
-function located<Result>(node: ASTNode, run: () => Result): Result {
-  try {
-    return run()
-  } catch (error) {
-    if (error instanceof Fault) error.position ??= node.pos
-    throw error
-  }
 }
 
 /** The text of a node, for messages. */

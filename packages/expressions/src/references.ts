@@ -1,9 +1,8 @@
 /** The static paths that an expression reads: `['results', 'contact', 'msisdn']`. */
+import { MACROS } from './macros.ts'
 import { type ASTNode, ROOTS } from './syntax.ts'
 
 export type Reference = readonly string[]
-
-const MACROS = new Set(['all', 'exists', 'exists_one', 'filter', 'map'])
 
 /** In order of appearance, each once; of each path the part that is known without evaluating. */
 export function referencesOf(ast: ASTNode): Reference[] {
@@ -25,7 +24,7 @@ function collectFromMethod(
 ): Reference[] {
   const [first, ...rest] = args
   const outer = collect(receiver, bound)
-  const isMacro = MACROS.has(name)
+  const isMacro = MACROS[`${name}/${args.length}`] !== undefined
   if (first?.op !== 'id' || !(isMacro || name === 'bind')) {
     return [...outer, ...args.flatMap((arg) => collect(arg, bound))]
   }

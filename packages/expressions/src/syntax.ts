@@ -33,6 +33,7 @@ for (const sign of ['+', '-', '*', '/', '%']) {
   checker.registerOperator(`double ${sign} int: double`, neverCalled)
 }
 checker.registerOperator('double % double: double', neverCalled)
+checker.registerOperator('int == double: bool', neverCalled)
 
 export interface Syntax {
   ast: ASTNode
@@ -58,11 +59,12 @@ export function parse(text: string): Syntax {
   }
 }
 
-function faultOf(error: unknown): unknown {
+/** n.b. the checker throws plain errors, too, where overloads overlap (`[].all(x, x > 1)`). */
+function faultOf(error: unknown): Fault {
   if (error instanceof RangeError) return new Fault('it is nested too deeply')
-  const isCel =
+  const isLocated =
     error instanceof ParseError || error instanceof CelTypeError || error instanceof EvaluationError
-  if (!isCel) return error
+  if (!isLocated) return new Fault(error instanceof Error ? error.message : String(error))
   const hint = error.code === 'unknown_variable' ? `; available are ${ROOTS.join(', ')}` : ''
   const reason = error.summary.charAt(0).toLowerCase() + error.summary.slice(1)
   return new Fault(`${reason}${hint}`, { position: error.range?.start })

@@ -7,7 +7,7 @@ import { formatPath, InvalidInputError } from '@signalbox/kit'
 import { LRUCache } from 'lru-cache'
 import { type Budget, createBudget } from './budget.ts'
 import { type Expression, expressionOf, type Scope } from './expression.ts'
-import { evaluationFailed, Fault, invalidExpression, shortened } from './fault.ts'
+import { evaluating, Fault, invalidExpression, shortened } from './fault.ts'
 import type { Reference } from './references.ts'
 import { type Part, partsOf } from './template-text.ts'
 import { toJson, toText } from './value.ts'
@@ -95,25 +95,18 @@ export function compileTemplate(value: Json): Template {
 }
 
 function resolverOf(parts: readonly (string | Expression)[], field: string): Resolver {
-  const evaluated = <Result>(
-    expression: Expression,
-    scope: Scope,
-    budget: Budget,
-    convert: (value: ReturnType<Expression['evaluate']>, budget: Budget) => Result,
-  ): Result => {
-    try {
-      return convert(expression.evaluate(scope, budget), budget)
-    } catch (error) {
-      throw error instanceof Fault ? evaluationFailed(expression.text, field, error) : error
-    }
-  }
   const [only, ...others] = parts
   if (typeof only === 'object' && others.length === 0) {
-    return (scope, budget) => evaluated(only, scope, budget, toJson)
+    return (scope, budget) =>
+      evaluating(only.text, field, () => toJson(only.evaluate(scope, budget), budget))
   }
   return (scope, budget) =>
     parts
-      .map((part) => (typeof part === 'string' ? part : evaluated(part, scope, budget, toText)))
+      .map((part) =>
+        typeof part === 'string'
+          ? part
+          : evaluating(part.text, field, () => toText(part.evaluate(scope, budget), budget)),
+      )
       .join('')
 }
 

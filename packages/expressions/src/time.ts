@@ -1,5 +1,7 @@
 /** Timestamps and durations, as CEL has them: months, days of the month, of the week and of the year count from 0. */
 
+import { LRUCache } from 'lru-cache'
+import type { Budget } from './budget.ts'
 import { Fault } from './fault.ts'
 import type { Callable } from './functions.ts'
 import { article, Duration, isNumber, type Value } from './value.ts'
@@ -13,6 +15,10 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   ns: 0.000_001,
 }
 const DAY_MS = 86_400_000
+
+/** Calendars are slow: as slow as this many nodes, and more for a zone met for the first time. */
+const STEPS_OF_ZONE = 100
+const STEPS_OF_NEW_ZONE = 2_000
 
 /** RFC 3339, or whole seconds since 1970. */
 export function timestampOf(value: Value): Date {
@@ -75,8 +81,7 @@ export const TIME_METHODS: Readonly<Record<string, Callable>> = Object.fromEntri
     }
     const inZone: Callable = ([value, zone], budget) => {
       if (typeof zone !== 'string') throw new Fault(`${name}() needs the name of a time zone`)
-      budget.spend(100)
-      return BigInt(read(inTimeZone(requireDate(name, value!), zone)))
+      return BigInt(read(inTimeZone(requireDate(name, value!), zone, budget)))
     }
     return [
       [`${name}/0`, inUtc],
@@ -90,23 +95,13 @@ function requireDate(method: string, value: Value): Date {
   throw new Fault(`${method}() needs a timestamp, not ${article(value)}; timestamp() makes one`)
 }
 
+const formats = new LRUCache<string, Intl.DateTimeFormat>({ max: 100 })
+
 /** `zone` is an IANA name or an offset: `Africa/Johannesburg`, `+02:00`. */
-function inTimeZone(date: Date, zone: string): Date {
-  let format: Intl.DateTimeFormat
-  try {
-    format = new Intl.DateTimeFormat('en-US', {
-      timeZone: zone,
-      hourCycle: 'h23',
-      year: 'numeric',
-      month: 'numeric',
-      day: 'numeric',
-      hour: 'numeric',
-      minute: 'numeric',
-      second: 'numeric',
-    })
-  } catch {
-    throw new Fault(`there is no time zone of that name`)
-  }
+function inTimeZone(date: Date, zone: string, budget: Budget): Date {
+  budget.spend(STEPS_OF_ZONE)
+  const format = formats.get(zone) ?? newFormat(zone, budget)
+  formats.set(zone, format)
   const field = Object.fromEntries(
     format.formatToParts(date).map(({ type, value }) => [type, Number(value)]),
   )
@@ -121,4 +116,22 @@ function inTimeZone(date: Date, zone: string): Date {
       date.getUTCMilliseconds(),
     ),
   )
+}
+
+function newFormat(zone: string, budget: Budget): Intl.DateTimeFormat {
+  budget.spend(STEPS_OF_NEW_ZONE)
+  try {
+    return new Intl.DateTimeFormat('en-US', {
+      timeZone: zone,
+      hourCycle: 'h23',
+      year: 'numeric',
+      month: 'numeric',
+      day: 'numeric',
+      hour: 'numeric',
+      minute: 'numeric',
+      second: 'numeric',
+    })
+  } catch {
+    throw new Fault('there is no time zone of that name')
+  }
 }

@@ -14,7 +14,7 @@
  * happens to be 4 or 4.5. Literals without a point and sizes are ints; ints and doubles mix (see `operators.ts`).
  */
 import type { Json } from '@signalbox/contracts'
-import { type Budget, stepsOfText } from './budget.ts'
+import type { Budget } from './budget.ts'
 import { Fault } from './fault.ts'
 
 export type Value =
@@ -114,23 +114,22 @@ export function toJson(value: Value, budget: Budget): Json {
       }),
     )
   }
-  return toText(value, budget)
+  const text = scalarText(value)
+  budget.produce(text.length + 2)
+  return text
 }
 
 /** A value inside a longer text: strings as they are, null as nothing, lists and maps as JSON. */
 export function toText(value: Value, budget: Budget): string {
-  const text = textOf(value, budget)
-  budget.spend(stepsOfText(text.length))
+  if (Array.isArray(value) || isMap(value)) return JSON.stringify(toJson(value, budget))
+  const text = scalarText(value)
   budget.produce(text.length)
   return text
 }
 
-function textOf(value: Value, budget: Budget): string {
+export function scalarText(value: Exclude<Value, Value[] | { [key: string]: Value }>): string {
   if (value === null) return ''
-  if (typeof value === 'string') return value
   if (typeof value !== 'object') return String(value)
   if (value instanceof Date) return value.toISOString()
-  if (value instanceof Duration) return `${value.milliseconds / 1_000}s`
-  if (value instanceof CelType) return value.name
-  return JSON.stringify(toJson(value, budget))
+  return value instanceof Duration ? `${value.milliseconds / 1_000}s` : value.name
 }
