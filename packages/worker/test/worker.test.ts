@@ -1,0 +1,308 @@
+import { type Broker, createMemoryBroker, createTopology } from '@signalbox/broker'
+import { createMetrics, createReadiness, silentLog, UnavailableError } from '@signalbox/kit'
+import { createMemoryStore } from '@signalbox/store'
+import { waitFor } from '@signalbox/testkit'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { createWorker, defineHandler, type Handler, type WorkerOptions } from '../src/index.ts'
+import { anInvocation, collectOutcomes, type Outcomes, send, sendRaw } from './invocations.ts'
+
+const echo = defineHandler({
+  name: 'echo',
+  description: 'Gives back its config.',
+  config: z.looseObject({ fail: z.string().optional() }),
+  handle: async ({ config, idempotencyKey }) => {
+    if (config.fail !== undefined) throw new Error(config.fail)
+    return { output: idempotencyKey }
+  },
+})
+
+let broker: Broker
+let outcomes: Outcomes
+const teardown: AsyncDisposable[] = []
+
+beforeEach(async () => {
+  broker = createMemoryBroker({ topology: createTopology(), log: silentLog })
+  teardown.push(broker)
+  outcomes = await collectOutcomes(broker)
+})
+afterEach(async () => {
+  for (const resource of teardown.splice(0).toReversed()) await resource[Symbol.asyncDispose]()
+})
+
+async function start(
+  handlers: Handler[],
+  options: Partial<WorkerOptions> = {},
+  over: { broker?: Broker } = {},
+) {
+  const deps = {
+    broker: over.broker ?? broker,
+    catalog: createMemoryStore().catalog,
+    log: silentLog,
+    readiness: createReadiness(),
+    metrics: createMetrics({ withProcessMetrics: false }),
+  }
+  const worker = await createWorker({ handlers, ...options }, deps)
+  teardown.push(worker)
+  return { worker, ...deps }
+}
+
+const results = (count: number) =>
+  waitFor(() => outcomes.results.length >= count, { what: `${count} results` })
+const deadLetters = (count: number) =>
+  waitFor(() => outcomes.deadLetters.length >= count, { what: `${count} dead letters` })
+
+describe('a worker', () => {
+  test('answers each invocation of a batch with its result, context untouched and trace kept', async () => {
+    await start([echo])
+    const [one, two] = [anInvocation('echo'), anInvocation('echo', { fail: 'no' })]
+    Object.assign(one.context, { unknown: { kept: [1] } })
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+    await broker.publish({
+      exchange: broker.topology.exchange.handlers,
+      routingKey: 'echo',
+      body: Buffer.from(JSON.stringify([one, two])),
+      properties: { messageId: 'm', type: 'HandlerInvocation', traceparent },
+    })
+    await results(2)
+    expect(outcomes.messages).toBe(1)
+    expect(outcomes.traceparents).toEqual([traceparent])
+    expect(outcomes.results).toMatchObject([
+      { invocation_id: one.invocation_id, status: 'succeeded', output: one.invocation_id },
+      { invocation_id: two.invocation_id, status: 'failed', error: { code: 'SB_HANDLER_FAILED' } },
+    ])
+    expect(JSON.stringify(outcomes.results[0]?.context)).toBe(JSON.stringify(one.context))
+  })
+
+  test('answers to the queue that reply_to names', async () => {
+    await start([echo])
+    const elsewhere = broker.topology.handlerQueue('elsewhere')
+    await broker.declare(elsewhere)
+    let answer = ''
+    await broker.consume(elsewhere.name, {}, async ({ body }) => {
+      answer = body.toString()
+      return { kind: 'ack' }
+    })
+    await broker.publish({
+      exchange: broker.topology.exchange.handlers,
+      routingKey: 'echo',
+      body: Buffer.from(JSON.stringify([anInvocation('echo')])),
+      properties: { messageId: 'm', type: 'HandlerInvocation', replyTo: elsewhere.name },
+    })
+    await waitFor(() => answer !== '', { what: 'the answer' })
+    expect(JSON.parse(answer)).toMatchObject([{ status: 'succeeded' }])
+    expect(outcomes.results).toEqual([])
+  })
+
+  test.each([
+    ['no JSON', '{', 'SB_INVALID_MESSAGE', /not JSON/],
+    ['no array', '{}', 'SB_INVALID_MESSAGE', /array of 1 to 64/],
+    ['an empty array', '[]', 'SB_INVALID_MESSAGE', /array of 1 to 64/],
+    ['not invocations', '[{"attempt":0}]', 'SB_INVALID_MESSAGE', /invocation_id: .*attempt: /],
+    [
+      'for another handler',
+      JSON.stringify([anInvocation('other')]),
+      'SB_UNKNOWN_HANDLER',
+      /"other".*"echo"/,
+    ],
+  ])(
+    'a message that is %s is a dead letter, and the next one is served',
+    async (_what, body, code, message) => {
+      await start([echo])
+      await sendRaw(broker, 'echo', body)
+      await send(broker, anInvocation('echo'))
+      await Promise.all([results(1), deadLetters(1)])
+      expect(outcomes.deadLetters).toMatchObject([{ code, about: 'invocation' }])
+      expect(outcomes.deadLetters[0]?.message).toMatch(message)
+    },
+  )
+
+  test('a message that is nested without end stops nothing and is kept', async () => {
+    await start([echo])
+    const depth = 50_000
+    await sendRaw(broker, 'echo', `[${'['.repeat(depth)}${']'.repeat(depth)}]`)
+    await send(broker, anInvocation('echo'))
+    await Promise.all([results(1), deadLetters(1)])
+  })
+
+  test('of a batch only the bad one is a dead letter', async () => {
+    await start([echo])
+    const good = [anInvocation('echo'), anInvocation('echo')]
+    await sendRaw(broker, 'echo', JSON.stringify([good[0], { handler: 'echo' }, good[1]]))
+    await Promise.all([results(2), deadLetters(1)])
+    expect(new Set(outcomes.results.map((result) => result.invocation_id))).toEqual(
+      new Set(good.map((invocation) => invocation.invocation_id)),
+    )
+    expect(outcomes.deadLetters[0]?.body).toEqual({ json: [{ handler: 'echo' }] })
+  })
+
+  test('runs as many at once as it may, and no more', async () => {
+    let inside = 0
+    let most = 0
+    const release = Promise.withResolvers<void>()
+    const slow = defineHandler({
+      name: 'slow',
+      description: '',
+      config: z.object({}),
+      async handle() {
+        inside += 1
+        most = Math.max(most, inside)
+        await release.promise
+        inside -= 1
+      },
+    })
+    await start([slow], { concurrency: 3 })
+    const [first, ...rest] = Array.from({ length: 10 }, () => anInvocation('slow'))
+    await send(broker, first!, ...rest)
+    await waitFor(() => inside === 3, { what: 'three at work' })
+    release.resolve()
+    await results(10)
+    expect(most).toBe(3)
+  })
+
+  test('a result that fits no message becomes a failed result', async () => {
+    const big = defineHandler({
+      name: 'big',
+      description: '',
+      config: z.looseObject({}),
+      handle: () => ({ output: 'x'.repeat(60_000) }),
+    })
+    await start([big])
+    const invocation = anInvocation('big')
+    Object.assign(invocation.context, { large: 'y'.repeat(1_000_000) })
+    await sendRaw(broker, 'big', JSON.stringify([invocation]))
+    await results(1)
+    expect(outcomes.results).toMatchObject([{ status: 'failed', error: { code: 'SB_TOO_LARGE' } }])
+  })
+
+  test('refuses two handlers of one name', async () => {
+    await expect(start([echo, echo])).rejects.toThrow('two are named "echo"')
+  })
+
+  test('says in readiness which consumer does not consume, and counts what it did', async () => {
+    const { worker, readiness, metrics } = await start([echo])
+    expect(readiness.report()).toEqual({ ready: true, reasons: {} })
+    await send(broker, anInvocation('echo'))
+    await results(1)
+    expect(await metrics.metrics()).toContain(
+      'signalbox_invocations_total{handler="echo",status="succeeded"} 1',
+    )
+    await worker.close()
+    expect(readiness.report()).toEqual({
+      ready: false,
+      reasons: { 'consumer signalbox.handler.echo': 'is closed' },
+    })
+  })
+})
+
+describe('the catalog', () => {
+  test('knows the worker while it runs, and the handler after it', async () => {
+    const { worker, catalog } = await start([echo], { workerId: 'w1' })
+    expect(await catalog.list()).toMatchObject([
+      { name: 'echo', description: 'Gives back its config.', workers: [{ worker_id: 'w1' }] },
+    ])
+    await worker.close()
+    expect(await catalog.list()).toMatchObject([{ name: 'echo', workers: [] }])
+  })
+})
+
+describe('closing', () => {
+  test('lets what is in hand finish, takes no more, and closes once', async () => {
+    const release = Promise.withResolvers<void>()
+    let calls = 0
+    const slow = defineHandler({
+      name: 'slow',
+      description: '',
+      config: z.object({}),
+      async handle() {
+        calls += 1
+        await release.promise
+      },
+    })
+    const { worker } = await start([slow], { concurrency: 1 })
+    await send(broker, anInvocation('slow'))
+    await send(broker, anInvocation('slow'))
+    await waitFor(() => calls === 1, { what: 'the first call' })
+    const closed = Promise.all([worker.close(), worker.close()])
+    release.resolve()
+    await closed
+    await results(1)
+    expect(calls).toBe(1)
+
+    await start([slow])
+    await results(2)
+    expect(calls).toBe(2)
+  })
+
+  test('interrupts handlers that take too long, and another worker does their work', async () => {
+    let isStuck = true
+    let signal: AbortSignal | undefined
+    const stuck = defineHandler({
+      name: 'stuck',
+      description: '',
+      config: z.object({}),
+      async handle(invocation) {
+        signal = invocation.signal
+        if (isStuck) await new Promise(() => undefined)
+      },
+    })
+    const { worker } = await start([stuck], { drainTimeoutMs: 20 })
+    const [first, ...rest] = [anInvocation('stuck'), anInvocation('stuck')]
+    await send(broker, first!, ...rest)
+    await waitFor(() => signal, { what: 'the call' })
+    await worker.close()
+    expect(signal?.aborted).toBe(true)
+    expect(outcomes.results).toEqual([])
+
+    isStuck = false
+    await start([stuck])
+    await results(2)
+    // Delivered again, the batch was split.
+    expect(outcomes.results.every(({ status }) => status === 'succeeded')).toBe(true)
+    expect(outcomes.deadLetters).toEqual([])
+  })
+})
+
+describe('a broker that loses its connection', () => {
+  test('results are held until it takes them, and a redelivery joins what is in hand', async () => {
+    let isAway = true
+    let deliver: Parameters<Broker['consume']>[2] | undefined
+    let calls = 0
+    const counted = defineHandler({
+      name: 'counted',
+      description: '',
+      config: z.object({}),
+      async handle() {
+        calls += 1
+      },
+    })
+    const flaky: Broker = {
+      ...broker,
+      async publish(message) {
+        if (isAway) throw new UnavailableError('no connection')
+        return broker.publish(message)
+      },
+      async consume(queue, options, onDelivery) {
+        deliver = onDelivery
+        return broker.consume(queue, options, onDelivery)
+      },
+    }
+    await start([counted], {}, { broker: flaky })
+    const delivery = {
+      body: Buffer.from(JSON.stringify([anInvocation('counted')])),
+      exchange: broker.topology.exchange.handlers,
+      routingKey: 'counted',
+      redelivered: false,
+      isVoid: false,
+      properties: {},
+    }
+    const first = deliver!(delivery)
+    await waitFor(() => calls === 1, { what: 'the call' })
+    const again = deliver!({ ...delivery, redelivered: true })
+    isAway = false
+    expect(await Promise.all([first, again])).toEqual([{ kind: 'ack' }, { kind: 'ack' }])
+    await results(1)
+    expect(calls).toBe(1)
+    expect(outcomes.results).toHaveLength(1)
+  })
+})
