@@ -5,12 +5,17 @@ import { defineHandler, type Handler, HandlerError } from '@signalbox/worker'
 import { z } from 'zod'
 import { contactOutput } from './contact-output.ts'
 
-const subscription = { campaign: nameSchema, state: z.enum(['subscribed', 'unsubscribed']) }
-
-const config = z.union([
-  z.strictObject({ contact_key: keySchema, ...subscription }),
-  z.strictObject({ msisdn: msisdnSchema, ...subscription }),
-])
+const config = z
+  .strictObject({
+    contact_key: keySchema.optional(),
+    msisdn: msisdnSchema.optional(),
+    campaign: nameSchema,
+    state: z.enum(['subscribed', 'unsubscribed']),
+  })
+  .refine(
+    ({ contact_key, msisdn }) => (contact_key === undefined) !== (msisdn === undefined),
+    'must name the contact by either contact_key or msisdn',
+  )
 
 export function setSubscriptionHandler(
   contacts: Pick<ContactStore, 'findByMsisdn' | 'setSubscription'>,
@@ -20,23 +25,22 @@ export function setSubscriptionHandler(
     description:
       'Sets whether a contact, named by `contact_key` or by `msisdn`, is subscribed to a campaign. Its output is the contact.',
     config,
-    async handle({ config, event }) {
+    async handle({ config: { contact_key, msisdn, campaign, state }, event }) {
       const { account_key: account } = event
       const contactKey =
-        'contact_key' in config
-          ? config.contact_key
-          : (await contacts.findByMsisdn(account, config.msisdn))?.contact_key
+        msisdn === undefined
+          ? contact_key
+          : (await contacts.findByMsisdn(account, msisdn))?.contact_key
       const contact =
         contactKey === undefined
           ? undefined
-          : await contacts.setSubscription(account, contactKey, config.campaign, config.state)
+          : await contacts.setSubscription(account, contactKey, campaign, state)
       if (contact) return { output: contactOutput(contact) }
 
-      const [field, value] =
-        'contact_key' in config ? ['contact_key', config.contact_key] : ['msisdn', config.msisdn]
+      const named = msisdn === undefined ? `contact_key "${contact_key}"` : `msisdn "${msisdn}"`
       throw new HandlerError({
         code: 'UNKNOWN_CONTACT',
-        message: `there is no contact with ${field} "${value}"`,
+        message: `there is no contact with ${named}`,
         retryable: false,
       })
     },
