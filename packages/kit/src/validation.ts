@@ -32,7 +32,12 @@ function flatten(issue: Issue, base: readonly PropertyKey[]): FieldError[] {
       message: 'is not a known field',
     }))
   }
-  return [{ path: formatPath(path), message: issue.message }]
+  return [{ path: formatPath(path), message: isAbsent(issue) ? 'is required' : issue.message }]
+}
+
+/** n.b. An issue does not carry its input, so only zod's own message tells a field that is absent from one of a wrong type. */
+function isAbsent(issue: Issue): boolean {
+  return issue.code === 'invalid_type' && issue.message.endsWith('received undefined')
 }
 
 /** A branch whose issues lie deeper got further into the value; among equals the one with fewer issues did. */
