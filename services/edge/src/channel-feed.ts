@@ -69,7 +69,7 @@ export function openChannelFeed(
       isBehind = true
     } else if (!recent.includes(message.id)) {
       // n.b. an offset below the last one is no sign of a double: a channel that was forgotten for its age begins again at 1.
-      if (lastOffset > 0 && message.offset > lastOffset + 1) onLost()
+      if (message.offset > lastOffset + 1) onLost()
       else pass(message)
     }
   }

@@ -1,0 +1,73 @@
+/** A channel store that a test has in its hand: when a subscription is live, what is lost, when it cannot be reached. */
+import { UnavailableError } from '@signalbox/kit'
+import type { Channel, ChannelMessage, ChannelStore } from '@signalbox/store'
+
+interface Subscriber {
+  onMessage(message: ChannelMessage): void
+  onLost?: (() => void) | undefined
+}
+
+export class FakeChannels implements Pick<ChannelStore, 'subscribe' | 'read'> {
+  readonly log: ChannelMessage[] = []
+  readonly subscribers = new Set<Subscriber>()
+  /** Subscriptions ever made. */
+  subscribeCount = 0
+  isAway = false
+  /** Subscribing works, reading does not. */
+  isUnreadable = false
+  /** While set, subscriptions wait for it. */
+  gate: Promise<void> = Promise.resolve()
+  #nextOffset = 1
+
+  /** Kept and delivered; `lost`: kept only. What is returned delivers it (again). */
+  append(id: string, delivery: 'live' | 'lost' = 'live'): () => void {
+    const payload = JSON.stringify({
+      event: 'state_change',
+      timestamp: '2026-01-31T09:30:00.000Z',
+      data: { entity: 'flow', id, identifier: 'i', state: 'active', previous_state: null },
+    })
+    const message = { offset: this.#nextOffset++, id, payload }
+    this.log.push(message)
+    const arrive = () => {
+      for (const { onMessage } of this.subscribers) onMessage(message)
+    }
+    if (delivery === 'live') arrive()
+    return arrive
+  }
+
+  /** Everything is forgotten, offsets begin again. */
+  reset(): void {
+    this.log.length = 0
+    this.#nextOffset = 1
+  }
+
+  lose(): void {
+    for (const { onLost } of this.subscribers) onLost?.()
+  }
+
+  async subscribe(
+    _channel: Channel,
+    onMessage: (message: ChannelMessage) => void,
+    onLost?: () => void,
+  ) {
+    this.subscribeCount++
+    await this.gate
+    this.#requireReachable()
+    const subscriber = { onMessage, onLost }
+    this.subscribers.add(subscriber)
+    return async () => {
+      this.subscribers.delete(subscriber)
+    }
+  }
+
+  async read(_channel: Channel, afterOffset: number, limit: number): Promise<ChannelMessage[]> {
+    this.#requireReachable()
+    if (this.isUnreadable) throw new UnavailableError('the log cannot be read')
+    return this.log.filter(({ offset }) => offset > afterOffset).slice(0, limit)
+  }
+
+  #requireReachable(): void {
+    if (!this.isAway) return
+    throw new UnavailableError('the store is away', { code: 'SB_STORE_UNAVAILABLE' })
+  }
+}

@@ -1,0 +1,143 @@
+import { type Broker, createMemoryBroker, createTopology } from '@signalbox/broker'
+import { createMetrics, InvalidInputError, silentLog, UnavailableError } from '@signalbox/kit'
+import type { ChannelEntry } from '@signalbox/store'
+import { waitFor } from '@signalbox/testkit'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createEdgeMetrics } from '../src/metrics.ts'
+import { type Relay, startRelay } from '../src/relay.ts'
+import { publish, stateChange } from './edge-bed.ts'
+
+/** Keeps what is appended; a test decides when that works. */
+class FakeLog {
+  readonly batches: string[][] = []
+  gate: Promise<void> = Promise.resolve()
+  failure: ((entries: readonly ChannelEntry[]) => Error | undefined) | undefined
+  failures = 0
+
+  get ids(): string[] {
+    return this.batches.flat()
+  }
+
+  async append(entries: readonly ChannelEntry[]): Promise<void> {
+    await this.gate
+    const error = this.failure?.(entries)
+    if (error) {
+      this.failures++
+      throw error
+    }
+    this.batches.push(entries.map(({ id }) => id))
+  }
+}
+
+let broker: Broker
+let relay: Relay
+let channels: FakeLog
+let dead: unknown[]
+let outcomes: () => Promise<Record<string, number>>
+
+beforeEach(async () => {
+  broker = createMemoryBroker({ topology: createTopology(), log: silentLog })
+  channels = new FakeLog()
+  dead = []
+  await broker.consume(broker.topology.queue.dead, {}, async ({ body }) => {
+    dead.push(JSON.parse(body.toString()))
+    return { kind: 'ack' }
+  })
+  const metrics = createEdgeMetrics(createMetrics({ withProcessMetrics: false }), new Map())
+  outcomes = async () => {
+    const { values } = await metrics.relayed.get()
+    return Object.fromEntries(values.map(({ labels, value }) => [labels.outcome, value]))
+  }
+  relay = startRelay({ broker, channels, log: silentLog, metrics })
+})
+
+afterEach(async () => {
+  await relay[Symbol.asyncDispose]()
+  await broker.close()
+})
+
+const change = (id: string) => ({ ...stateChange('p1', 'flow', id), event_id: id })
+const numbered = (count: number) => Array.from({ length: count }, (_, index) => `e${index}`)
+const away = () => new UnavailableError('Redis is away', { code: 'SB_STORE_UNAVAILABLE' })
+const relayed = (count: number) =>
+  waitFor(() => channels.ids.length === count, { what: `${count} changes`, intervalMs: 1 })
+
+describe('the relay', () => {
+  it('appends an only change at once, and what gathers meanwhile in batches of at most 64, in order', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    channels.gate = promise
+    const ids = numbered(150)
+    await publish(broker, ...ids.map(change))
+    resolve()
+    await relayed(150)
+    expect(channels.ids).toEqual(ids)
+    expect(channels.batches.map(({ length }) => length)).toEqual([1, 64, 64, 21])
+  })
+
+  it('holds what it has while the store is away, says so, and goes on in order', async () => {
+    channels.failure = away
+    const ids = numbered(10)
+    await publish(broker, ...ids.map(change))
+    await waitFor(() => relay.unavailableReason(), { what: 'a reason', intervalMs: 1 })
+    expect(relay.unavailableReason()).toContain('Redis is away')
+    channels.failure = undefined
+    await relayed(10)
+    expect(channels.ids).toEqual(ids)
+    expect(relay.unavailableReason()).toBeUndefined()
+    expect(dead).toEqual([])
+  })
+
+  it('gives back what it holds when it is stopped, for the next relay to take in order', async () => {
+    channels.failure = away
+    const ids = numbered(5)
+    await publish(broker, ...ids.map(change))
+    await waitFor(() => channels.failures > 0, { what: 'a failed append', intervalMs: 1 })
+    await relay[Symbol.asyncDispose]()
+    expect(channels.ids).toEqual([])
+
+    channels.failure = undefined
+    const metrics = createEdgeMetrics(createMetrics({ withProcessMetrics: false }), new Map())
+    relay = startRelay({ broker, channels, log: silentLog, metrics })
+    await relayed(5)
+    expect(channels.ids).toEqual(ids)
+  })
+
+  it('makes a dead letter of the one change that cannot be kept, and keeps the others', async () => {
+    channels.failure = (entries) =>
+      entries.some(({ id }) => id === 'e3') ? new InvalidInputError('too odd') : undefined
+    await publish(broker, ...numbered(6).map(change))
+    await relayed(5)
+    expect(channels.ids).toEqual(['e0', 'e1', 'e2', 'e4', 'e5'])
+    await waitFor(() => dead.length === 1, { what: 'the dead letter', intervalMs: 1 })
+    expect(dead[0]).toMatchObject({
+      code: 'SB_INVALID_INPUT',
+      message: 'the state change could not be kept: too odd',
+      event_id: 'e3',
+    })
+  })
+
+  it('acknowledges and counts what is none of its business, without dead letters of its own', async () => {
+    await publish(
+      broker,
+      { ...change('a'), event_type: 'poll_complete' },
+      { ...change('b'), event_data: {} },
+      change('c'),
+    )
+    await broker.publish({
+      exchange: broker.topology.exchange.events,
+      routingKey: 'x.y.z',
+      body: Buffer.from('nonsense'),
+      properties: { messageId: 'd', type: 'VumiApiEvent' },
+    })
+    await publish(broker, change('e'))
+    await relayed(2)
+    expect(await outcomes()).toEqual({ append: 2, ignored: 1, misfit: 1, invalid: 1 })
+    expect(dead).toEqual([])
+  })
+
+  it('is not ready until it consumes', async () => {
+    await waitFor(() => relay.unavailableReason() === undefined, { what: 'readiness' })
+    await relay[Symbol.asyncDispose]()
+    expect(relay.unavailableReason()).toBe('signalbox.edge.relay: closed')
+  })
+})

@@ -1,0 +1,93 @@
+import type { Delivery } from '@signalbox/broker'
+import { FLOW_STATES, STEP_STATES } from '@signalbox/contracts'
+import { describe, expect, it } from 'vitest'
+import { readDelivery } from '../src/relayed-event.ts'
+import { decodePayload, frameOf } from '../src/state-change.ts'
+import { stateChange } from './edge-bed.ts'
+
+function delivered(body: unknown, rest: Partial<Delivery> = {}): Delivery {
+  return {
+    body: Buffer.isBuffer(body) ? body : Buffer.from(JSON.stringify(body)),
+    exchange: 'signalbox.events',
+    routingKey: 'any',
+    redelivered: false,
+    isVoid: false,
+    properties: {},
+    ...rest,
+  }
+}
+
+const change = { ...stateChange('p1', 'flow', 'f1'), event_id: 'e1' }
+
+describe('what the relay reads in a delivery', () => {
+  it('a state change, addressed to the person, whose frame is byte for byte that of the protocol', () => {
+    const reading = readDelivery(
+      delivered({ ...change, event_data: { ...change.event_data, extra: 'not shown' } }),
+    )
+    expect(reading).toMatchObject({
+      kind: 'append',
+      entry: { id: 'e1', channel: { accountKey: 'demo', personKey: 'p1' } },
+    })
+    if (reading.kind !== 'append') throw new Error('unreachable')
+    const decoded = decodePayload(reading.entry.payload)
+    expect(decoded && frameOf(1519211809934, decoded)).toBe(
+      '{"event":"state_change","request_id":1519211809934,"data":{"entity":"flow","id":"f1","identifier":"flow-1","state":"completed","previous_state":"active"}}',
+    )
+  })
+
+  it.each([
+    ...FLOW_STATES.map((state) => ['flow', state]),
+    ...STEP_STATES.map((state) => ['step', state]),
+  ] as const)('every state: %s %s, and null for what was before it', (entity, state) => {
+    const event_data = { id: 'x', identifier: '', state, previous_state: null }
+    const event_type = `${entity}_state_change`
+    expect(readDelivery(delivered({ ...change, event_type, event_data })).kind).toBe('append')
+  })
+
+  it("Vumi Go's own shape, when it comes from Vumi's exchange", () => {
+    const { event_data: content, conversation_type: _, ...rest } = change
+    const timestamp = '2026-01-31 09:30:00.123456'
+    const fromVumi = delivered({ ...rest, content, timestamp }, { exchange: 'vumi' })
+    expect(readDelivery(fromVumi)).toMatchObject({ kind: 'append' })
+  })
+
+  it('the same identity at every redelivery of an event that was sent without one', () => {
+    const { event_id: _, ...anonymous } = change
+    const ids = [1, 2].map(() => {
+      const reading = readDelivery(delivered(anonymous))
+      return reading.kind === 'append' ? reading.entry.id : undefined
+    })
+    expect(ids[0]).toEqual(expect.any(String))
+    expect(ids[1]).toBe(ids[0])
+    expect(readDelivery(delivered(anonymous, { properties: { messageId: 'm1' } }))).toMatchObject({
+      entry: { id: 'm1' },
+    })
+  })
+
+  it.each([
+    ['another kind of event', { ...change, event_type: 'poll_complete' }, 'ignored'],
+    ["a type of an object's own making", { ...change, event_type: 'toString' }, 'ignored'],
+    ['something that is no object', 42, 'ignored'],
+    ['a change of nobody', { ...change, person_key: undefined }, 'ignored'],
+    ['text that is not JSON', Buffer.from('{'), 'invalid'],
+    ['bytes that are not UTF-8', Buffer.from([0x22, 0xff, 0x22]), 'invalid'],
+    ['an event without an account', { ...change, account_key: undefined }, 'invalid'],
+    [
+      'a state that there is not',
+      { ...change, event_data: { ...change.event_data, state: 'lost' } },
+      'misfit',
+    ],
+    [
+      'a state of the other entity',
+      {
+        ...change,
+        event_type: 'step_state_change',
+        event_data: { ...change.event_data, state: 'exited' },
+      },
+      'misfit',
+    ],
+    ['no event_data to speak of', { ...change, event_data: {} }, 'misfit'],
+  ])('%s: %s', (_what, body, kind) => {
+    expect(readDelivery(delivered(body)).kind).toBe(kind)
+  })
+})
