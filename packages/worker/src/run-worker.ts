@@ -64,6 +64,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
       openRedisStore({ url: config.REDIS_URL, namespace: config.SIGNALBOX_NAMESPACE, log }),
     )
     readiness.add('rabbitmq', () => broker.unavailableReason())
+    readiness.add('redis', () => store.unavailableReason())
 
     const app = createHttpApp({}, { log, readiness, metrics })
     use({ [Symbol.asyncDispose]: () => app.close() })
