@@ -32,6 +32,7 @@ function usedSchemas({ components, ...rest }: Document): Schemas {
   const waiting = referencesIn(rest)
   for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
     if (name in used) continue
+    if (!(name in all)) throw new Error(`the OpenAPI document refers to "${name}", which it lacks`)
     used[name] = all[name]
     waiting.push(...referencesIn(all[name]))
   }

@@ -31,7 +31,7 @@ export interface RegistrationDeps {
 
 const MAX_BODY_BYTES = 128 * 1024
 
-const paramsSchema = z.object({ handler: nameSchema })
+const paramsSchema = z.object({ name: nameSchema })
 
 const { name: _name, ...describedShape } = handlerDescriptionSchema.shape
 const registrationSchema = z.strictObject({
@@ -80,7 +80,7 @@ export const registration: FastifyPluginAsyncZod<RegistrationDeps> = async (
   { broker, catalog },
 ) => {
   app.put(
-    '/handlers/:handler',
+    '/handlers/:name',
     {
       config: { access: 'admin' },
       bodyLimit: MAX_BODY_BYTES,
@@ -93,7 +93,7 @@ export const registration: FastifyPluginAsyncZod<RegistrationDeps> = async (
         response: { 200: registeredSchema, ...PROBLEMS },
       },
     },
-    async ({ params: { handler: name }, body }) => {
+    async ({ params: { name }, body }) => {
       const { worker_id, ttl_seconds, ...described } = body
       requireJsonSchemas(described)
       const queue = broker.topology.handlerQueue(name)
@@ -115,7 +115,7 @@ export const registration: FastifyPluginAsyncZod<RegistrationDeps> = async (
   )
 
   app.delete(
-    '/handlers/:handler',
+    '/handlers/:name',
     {
       config: { access: 'admin' },
       schema: {
@@ -126,7 +126,7 @@ export const registration: FastifyPluginAsyncZod<RegistrationDeps> = async (
         response: { 204: z.undefined().meta({ description: 'Forgotten.' }), ...PROBLEMS },
       },
     },
-    async ({ params: { handler: name } }, reply) => {
+    async ({ params: { name } }, reply) => {
       if (!(await catalog.remove(name))) throw new NotFoundError(`there is no handler "${name}"`)
       return reply.code(204).send()
     },

@@ -23,8 +23,8 @@ const ACCESS: Readonly<Record<string, ApiScope | 'admin'>> = {
   'POST /v1/accounts/{account_key}/keys': 'manage',
   'DELETE /v1/accounts/{account_key}/keys/{key_id}': 'manage',
   'POST /v1/accounts/{account_key}/tokens': 'manage',
-  'PUT /v1/handlers/{handler}': 'admin',
-  'DELETE /v1/handlers/{handler}': 'admin',
+  'PUT /v1/handlers/{name}': 'admin',
+  'DELETE /v1/handlers/{name}': 'admin',
 }
 
 const ACCOUNT = 'acme'

@@ -58,3 +58,7 @@ test('what is only sent goes by its own name', () => {
   )
   expect(tidy).toEqual(documentOf({ sent: ref('Event') }, { Event: { required: [] } }))
 })
+
+test('a reference to nothing is said', () => {
+  expect(() => tidyComponents(documentOf({ a: ref('Lost') }, {}))).toThrow('"Lost"')
+})

@@ -76,5 +76,5 @@ test.each([
 test('a handler needs a name', async () => {
   await using api = await startFixture()
   const answer = await api.call({ method: 'PUT', url: '/v1/handlers/a.b', payload: DESCRIPTION })
-  expect(answer.json()).toMatchObject({ status: 400, errors: [{ path: 'handler' }] })
+  expect(answer.json()).toMatchObject({ status: 400, errors: [{ path: 'name' }] })
 })

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { createMemoryBroker, createTopology } from '@signalbox/broker'
 import { createMetrics, createReadiness, silentLog as log } from '@signalbox/kit'
@@ -69,4 +70,10 @@ test('operations have names of their own', () => {
   const names = operations.map(({ operation }) => operation.operationId)
   expect(new Set(names).size).toBe(operations.length)
   expect(names).not.toContain(undefined)
+})
+
+const page = await readFile(new URL('../../../docs/http-api.md', import.meta.url), 'utf8')
+
+test.each(operations)('$route is in docs/http-api.md', ({ route }) => {
+  expect(page).toContain(`\`${route.replace('/v1/accounts/{account_key}', '')}\``)
 })
