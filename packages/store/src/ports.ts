@@ -46,7 +46,7 @@ export interface ChainChanges {
   /**
    * Present when the changes since the revision asked for are no longer all known (more chains were deleted since than the store
    * remembers, or it lost data): nothing else is then told. Start over: forget what you have, read it all with `list`, and ask
-   * again from `revision`.
+   * again from `revision`. `catchUp` does all that.
    */
   restart?: true
 }

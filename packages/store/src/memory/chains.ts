@@ -95,7 +95,8 @@ export function createMemoryChains(
       const account = accounts.of(accountKey)
       checkPosition(revision, 'revision')
       checkLimit(limit)
-      if (revision < account.floor || revision > account.revision) {
+      const isForgotten = revision > 0 && revision < account.floor
+      if (isForgotten || revision > account.revision) {
         return { revision: account.revision, changed: [], deleted: [], more: false, restart: true }
       }
       const rows = [...account.changes].filter(([, changedAt]) => changedAt > revision)

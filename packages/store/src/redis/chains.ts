@@ -56,7 +56,7 @@ const CHANGES_SINCE = `
 local since = tonumber(ARGV[1])
 local revision = tonumber(redis.call('HGET', KEYS[3], 'revision') or '0')
 local floor = tonumber(redis.call('HGET', KEYS[3], 'floor') or '0')
-if since < floor or since > revision then return { revision, 1 } end
+if (since > 0 and since < floor) or since > revision then return { revision, 1 } end
 local changes = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, ARGV[2])
 local reply = { revision, 0 }
 for i = 1, #changes, 2 do
