@@ -113,9 +113,9 @@ export function createSurvey(options: SurveyOptions, deps: SurveyDeps): Survey {
     let consumer: AsyncDisposable | undefined
     let reason: string | undefined = 'not consuming yet'
     let isEnding = false
-    readiness.add('commands', () => reason)
+    readiness.add(`consumer ${broker.topology.workerQueue(workerName).name}`, () => reason)
     consumeCommands(
-      { workerName, commands: surveyCommands({ sessions, mailboxes }) },
+      { workerName, commands: surveyCommands({ accountKey }, { sessions, mailboxes }) },
       { broker, log },
     ).then(
       async (started) => {

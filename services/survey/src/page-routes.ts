@@ -14,7 +14,7 @@ import type { Sessions } from './sessions.ts'
 
 const PUBLIC_FOLDER = join(import.meta.dirname, '..', 'public')
 /** The page asks for another before it opens the next socket. */
-const TOKEN_TTL_S = 900
+const TOKEN_TTL_S = 3_600
 
 export interface PageRoutesOptions {
   accountKey: string

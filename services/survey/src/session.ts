@@ -141,12 +141,7 @@ export function sessionView(session: Session) {
     poll: { poll_key: poll.poll_key, title: poll.title },
     state,
     question: current ? questionView(current) : null,
-    steps: poll.questions.map(({ id, text }) => ({
-      id: stepId(session, id),
-      identifier: id,
-      text,
-      state: answers[id] !== undefined ? 'completed' : id === current?.id ? 'active' : 'inactive',
-    })),
+    steps: poll.questions.map((question) => stepView(session, question, question === current)),
     answers,
     ...(state === 'completed' ? { score: scoreOf(poll, answers) } : {}),
   }
@@ -155,6 +150,25 @@ export function sessionView(session: Session) {
 function questionView({ when: _when, ...question }: Question) {
   if (question.type !== 'choice') return question
   return { ...question, choices: question.choices.map(({ value, label }) => ({ value, label })) }
+}
+
+function stepView(session: Session, question: Question, isCurrent: boolean) {
+  const { id, text } = question
+  const answer = session.answers[id]
+  return {
+    id: stepId(session, id),
+    identifier: id,
+    text,
+    state: answer !== undefined ? 'completed' : isCurrent ? 'active' : 'inactive',
+    /** As people read it: a choice by its label. */
+    ...(answer === undefined ? {} : { answer: answerText(question, answer) }),
+  }
+}
+
+function answerText(question: Question, answer: AnswerValue): string {
+  const choice =
+    question.type === 'choice' ? question.choices.find(({ value }) => value === answer) : undefined
+  return choice?.label ?? String(answer)
 }
 
 function flowIs(session: Session, previousState: string): Announcement {
