@@ -10,8 +10,19 @@ import {
   socketRequestSchema,
   type TokenClaims,
 } from '@signalbox/contracts'
-import { AppError, AuthError, InvalidInputError, parseInput } from '@signalbox/kit'
+import { AppError, AuthError, type ErrorCode, InvalidInputError, parseInput } from '@signalbox/kit'
 import { MAX_ANSWERED_ERRORS } from './limits.ts'
+
+/** All that an answer's errors can be; docs/websocket-protocol.md says when. */
+export const ANSWER_CODES: readonly ErrorCode[] = [
+  'SB_INVALID_JSON',
+  'SB_INVALID_INPUT',
+  'SB_FORBIDDEN',
+  'SB_UNKNOWN_ACTION',
+  'SB_TOO_MANY',
+  'SB_INTERNAL',
+  'SB_STORE_UNAVAILABLE',
+]
 
 export type RequestId = number | string
 
@@ -51,9 +62,9 @@ export function success(requestId: RequestId): SocketAnswer {
   return { request_id: requestId, errors: [], status: 200 }
 }
 
-/** The one place where an error becomes a socket answer. What is not ours is `SB_INTERNAL` and shows nothing of itself. */
+/** The one place where an error becomes a socket answer. What is not of the protocol is `SB_INTERNAL` and shows nothing of itself. */
 export function refusal(requestId: RequestId | null, error: unknown): SocketAnswer {
-  if (!(error instanceof AppError)) {
+  if (!(error instanceof AppError && ANSWER_CODES.includes(error.code))) {
     const message = 'something went wrong here; the log has the details'
     return { request_id: requestId, errors: [{ code: 'SB_INTERNAL', message }], status: 500 }
   }

@@ -130,8 +130,11 @@ describe('an error while a request is carried out', () => {
     })
   })
 
-  it('shows nothing of itself when it is not one of ours', () => {
-    const answer = refusal(7, new Error('secret'))
+  it.each([
+    ['a fault', new Error('secret')],
+    ['of another part', new AppError('SB_CONFIG', 'secret', { retryable: false })],
+  ])('shows nothing of itself when it is %s', (_what, error) => {
+    const answer = refusal(7, error)
     expect(answer).toMatchObject({ status: 500, errors: [{ code: 'SB_INTERNAL' }] })
     expect(JSON.stringify(answer)).not.toContain('secret')
   })
