@@ -98,6 +98,7 @@ function isCloudEvent(item: unknown): boolean {
 
 /** Where a field of the event came from, when it was not called so. */
 const CLOUD_EVENT_FIELDS: Readonly<Record<string, string>> = {
+  event_id: 'id',
   conversation_key: 'source',
   timestamp: 'time',
 }

@@ -88,6 +88,18 @@ test.each([
   ['a bad name', [{ ...EVENT, conversation_type: 'a b' }], '[0].conversation_type', NAME],
   ['a bad key', { ...EVENT, conversation_key: '' }, 'conversation_key', KEY],
   ['a key too long', { ...EVENT, event_id: 'x'.repeat(129) }, 'event_id', KEY],
+  [
+    'an identity of too many bytes',
+    { ...EVENT, event_id: '💬'.repeat(64) },
+    'event_id',
+    /255 bytes/,
+  ],
+  [
+    'a CloudEvent of too long an identity',
+    { ...CLOUD_EVENT, id: '💬'.repeat(64) },
+    'id',
+    /255 bytes/,
+  ],
   ['a key that is no text', { ...EVENT, person_key: 12 }, 'person_key', /expected string/],
   ['event_data that is an array', [EVENT, { ...EVENT, event_data: [] }], '[1].event_data', /./],
   ['no event_data', { ...EVENT, event_data: undefined }, 'event_data', 'is required'],
