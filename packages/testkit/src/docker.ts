@@ -2,10 +2,12 @@
 import { request } from 'node:http'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import type { StartedTestContainer } from 'testcontainers'
+import type { GenericContainer, StartedTestContainer } from 'testcontainers'
 
 const PING_TIMEOUT_MS = 2_000
 const START_TIMEOUT_MS = 120_000
+/** For fetching the image as well. */
+const FETCH_AND_START_TIMEOUT_MS = 300_000
 
 const RABBITMQ_IMAGE = 'rabbitmq:4-management-alpine'
 const REDIS_IMAGE = 'redis:7-alpine'
@@ -23,13 +25,13 @@ export async function dockerAnswers(env: Environment = process.env): Promise<boo
 
 export async function startRabbitMqContainer() {
   const { GenericContainer, Wait } = await import('testcontainers')
-  const container = await new GenericContainer(RABBITMQ_IMAGE)
+  const definition = new GenericContainer(RABBITMQ_IMAGE)
     .withExposedPorts(5672, 15672)
     .withWaitStrategy(
       Wait.forAll([Wait.forListeningPorts(), Wait.forLogMessage(/startup complete/i)]),
     )
     .withStartupTimeout(START_TIMEOUT_MS)
-    .start()
+  const container = await started(definition)
   return {
     amqpUrl: `amqp://guest:guest@${addressOf(container, 5672)}`,
     managementUrl: `http://guest:guest@${addressOf(container, 15672)}`,
@@ -39,13 +41,26 @@ export async function startRabbitMqContainer() {
 
 export async function startRedisContainer() {
   const { GenericContainer } = await import('testcontainers')
-  const container = await new GenericContainer(REDIS_IMAGE)
+  const definition = new GenericContainer(REDIS_IMAGE)
     .withExposedPorts(6379)
     .withStartupTimeout(START_TIMEOUT_MS)
-    .start()
+  const container = await started(definition)
   return {
     redisUrl: `redis://${addressOf(container, 6379)}`,
     [Symbol.asyncDispose]: () => end(container),
+  }
+}
+
+async function started(definition: GenericContainer): Promise<StartedTestContainer> {
+  const timedOut = Promise.withResolvers<never>()
+  const timer = setTimeout(
+    () => timedOut.reject(new Error(`not started in ${FETCH_AND_START_TIMEOUT_MS} ms`)),
+    FETCH_AND_START_TIMEOUT_MS,
+  )
+  try {
+    return await Promise.race([definition.start(), timedOut.promise])
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -9,4 +9,11 @@ export { type PrivateRedis, startPrivateRedis } from './private-redis.ts'
 export { type Brokers, provisionBrokers } from './provisioning.ts'
 export { leaseRabbitMq, type RabbitMqLease } from './rabbitmq-lease.ts'
 export { leaseRedis, type RedisLease } from './redis-lease.ts'
+export { type ProcessOptions, startProcess, type TestProcess } from './test-process.ts'
+export {
+  openSocket,
+  type SocketClose,
+  type SocketOptions,
+  type TestSocket,
+} from './test-socket.ts'
 export { type WaitOptions, waitFor } from './wait-for.ts'

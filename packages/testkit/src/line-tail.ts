@@ -17,7 +17,6 @@ export function createLineTail() {
       lines.push(...parts.map((line) => line.slice(0, MAX_LINE_CHARACTERS)))
       lines.splice(0, lines.length - MAX_LINES)
     },
-    lines: (): string[] => (unfinished === '' ? [...lines] : [...lines, unfinished]),
     text: (): string => [...lines, unfinished].join('\n').trim(),
   }
 }

@@ -4,15 +4,17 @@
  * The Erlang VM looks for a port mapper (epmd) and would leave one behind; it finds one that is kept like itself.
  */
 import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startKeptProcess } from './kept-process.ts'
-import { createManagementApi } from './management-api.ts'
+import { createManagementApi, type ManagementApi } from './management-api.ts'
 import { freePort, isListening } from './ports.ts'
 import { type PrivateServer, startPrivateServer } from './private-server.ts'
 import { ensureServers } from './server-binaries.ts'
 import { waitFor } from './wait-for.ts'
+
+const NODE = 'signalbox@localhost'
 
 export interface PrivateRabbitMq extends PrivateServer {
   readonly amqpUrl: string
@@ -50,7 +52,32 @@ export async function startPrivateRabbitMq(): Promise<PrivateRabbitMq> {
     companions: [portMapper],
     before: () => waitFor(() => isListening(ports.epmd), { what: 'epmd to listen' }),
   })
-  return { ...server, amqpUrl: `amqp://guest:guest@127.0.0.1:${ports.amqp}`, managementUrl }
+  return {
+    ...server,
+    amqpUrl: `amqp://guest:guest@127.0.0.1:${ports.amqp}`,
+    managementUrl,
+    async kill() {
+      await quorumQueuesKept(folder, management)
+      await server.kill()
+    },
+  }
+}
+
+/**
+ * RabbitMQ writes the name of a new quorum queue to the disk a second or so after it has confirmed the declaration, and a queue
+ * whose name is not there gets no leader after a restart. That is not what tests that kill a broker are about, so `kill` waits
+ * for it: at most 5 s, and not at all in a broker that does not answer.
+ */
+async function quorumQueuesKept(folder: string, management: ManagementApi): Promise<void> {
+  const listing = await management.get('/queues?columns=name,type').catch(() => [])
+  const names = (listing as { name: string; type: string }[])
+    .filter(({ type }) => type === 'quorum')
+    .map(({ name }) => name)
+  const areKept = async () => {
+    const kept = await readFile(join(folder, 'data', NODE, 'quorum', NODE, 'names.dets'))
+    return names.every((name) => kept.includes(`_${name}`))
+  }
+  await waitFor(areKept, { what: 'queue names', timeoutMs: 5_000 }).catch(() => undefined)
 }
 
 interface RabbitMqPorts {
@@ -90,7 +117,7 @@ async function prepareFolder(
     HOME: home,
     ERL_EPMD_PORT: String(ports.epmd),
     ERL_EPMD_ADDRESS: '127.0.0.1',
-    RABBITMQ_NODENAME: 'signalbox@localhost',
+    RABBITMQ_NODENAME: NODE,
     RABBITMQ_NODE_PORT: String(ports.amqp),
     RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
     RABBITMQ_DIST_PORT: String(ports.distribution),
@@ -102,6 +129,7 @@ async function prepareFolder(
     RABBITMQ_CONF_ENV_FILE: inFolder('rabbitmq-env.conf'),
     RABBITMQ_CONFIG_FILE: inFolder('rabbitmq.conf'),
     RABBITMQ_PID_FILE: inFolder('pid'),
+    RUNNING_UNDER_SYSTEMD: 'true',
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1}',
   }
 }

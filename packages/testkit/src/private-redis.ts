@@ -11,11 +11,15 @@ export interface PrivateRedis extends PrivateServer {
   readonly redisUrl: string
 }
 
-/**
- * Serves when it resolves. Every write is on the disk before it is answered, so nothing that was answered is lost by `kill`.
- * The caller disposes of it; it ends with this process in any case.
- */
-export async function startPrivateRedis(): Promise<PrivateRedis> {
+export interface PrivateRedisOptions {
+  /** Default `always`: a write is on the disk before it is answered, so `kill` loses nothing that was answered. */
+  appendfsync?: 'always' | 'everysec'
+}
+
+/** Serves when it resolves. The caller disposes of it; it ends with this process in any case. */
+export async function startPrivateRedis({
+  appendfsync = 'always',
+}: PrivateRedisOptions = {}): Promise<PrivateRedis> {
   const { redis } = await ensureServers(['redis'])
   const folder = await mkdtemp(join(tmpdir(), 'signalbox-redis-'))
   const port = await freePort()
@@ -24,7 +28,7 @@ export async function startPrivateRedis(): Promise<PrivateRedis> {
     bind: '127.0.0.1',
     dir: folder,
     appendonly: 'yes',
-    appendfsync: 'always',
+    appendfsync,
     save: '',
     loglevel: 'warning',
   }

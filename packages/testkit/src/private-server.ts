@@ -9,6 +9,7 @@ import { waitFor } from './wait-for.ts'
 
 /** RabbitMQ takes about 6 s on an idle machine; tests run on busy ones. */
 const START_TIMEOUT_MS = 90_000
+const STOP_TIMEOUT_MS = 30_000
 
 export interface PrivateServer extends AsyncDisposable {
   /** SIGKILL to all of it, as when the machine loses power but for its disk. Resolves when it is dead. */
@@ -70,7 +71,7 @@ export async function startPrivateServer(options: PrivateServerOptions): Promise
   }
   return {
     kill: async () => running?.kill(),
-    stop: async () => running?.terminate(),
+    stop: async () => running?.terminate(STOP_TIMEOUT_MS),
     start,
     [Symbol.asyncDispose]: dispose,
   }

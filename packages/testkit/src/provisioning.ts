@@ -73,12 +73,32 @@ interface Starters {
   redis: () => Promise<Started<RedisServer>>
 }
 
-const PRIVATE: Starters = { rabbitmq: startPrivateRabbitMq, redis: startPrivateRedis }
+const PRIVATE: Starters = {
+  rabbitmq: startPrivateRabbitMq,
+  redis: () => startPrivateRedis({ appendfsync: 'everysec' }),
+}
 
 async function chooseStarters(needed: readonly ServerName[]): Promise<Starters> {
   if (needed.length === 0) return PRIVATE
-  if (await dockerAnswers()) return { rabbitmq: startRabbitMqContainer, redis: startRedisContainer }
+  if (await dockerAnswers()) {
+    return {
+      rabbitmq: orElse(startRabbitMqContainer, PRIVATE.rabbitmq),
+      redis: orElse(startRedisContainer, PRIVATE.redis),
+    }
+  }
   // Both at once, so that one installation serves both.
   await ensureServers(needed)
   return PRIVATE
+}
+
+/** An engine that answers may still be unable to fetch an image. */
+function orElse<Server>(first: () => Promise<Server>, second: () => Promise<Server>) {
+  return async () => {
+    try {
+      return await first()
+    } catch (error) {
+      process.stderr.write(`No container (${String(error)}); trying this machine's own server\n`)
+      return second()
+    }
+  }
 }

@@ -20,22 +20,32 @@ export async function waitFor<T>(
   condition: () => T | Promise<T>,
   { what, timeoutMs = 10_000, intervalMs = 20 }: WaitOptions,
 ): Promise<Truthy<T>> {
-  const deadline = AbortSignal.timeout(timeoutMs)
-  const expired = new Promise<never>((_resolve, reject) =>
-    deadline.addEventListener('abort', () => reject(deadline.reason), { once: true }),
-  )
-  expired.catch(() => undefined)
-
   let lastError: unknown
-  while (!deadline.aborted) {
+  const attempt = async () => {
     try {
-      const value = await Promise.race([condition(), expired])
-      if (value) return value as Truthy<T>
+      const value = await condition()
       lastError = undefined
+      return value
     } catch (error) {
-      if (error !== deadline.reason) lastError = error
+      lastError = error
+      return undefined
     }
-    await Promise.race([sleep(intervalMs), expired]).catch(() => undefined)
+  }
+
+  let expired = false
+  const expiry = Promise.withResolvers<undefined>()
+  const timer = setTimeout(() => {
+    expired = true
+    expiry.resolve(undefined)
+  }, timeoutMs)
+  try {
+    while (!expired) {
+      const value = await Promise.race([attempt(), expiry.promise])
+      if (value) return value as Truthy<T>
+      await Promise.race([sleep(intervalMs), expiry.promise])
+    }
+  } finally {
+    clearTimeout(timer)
   }
   const because = lastError instanceof Error ? `: ${lastError.message}` : ''
   throw new Error(
