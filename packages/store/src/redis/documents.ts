@@ -19,10 +19,15 @@ redis.call('ZADD', KEYS[2], 0, ARGV[1])
 return { 1, found + 1 }
 `
 
-/** ARGV: key. */
+/** ARGV: key, expected revision (empty: any). Returns whether it was deleted, and the revision that was there; 0: none. */
 const DELETE = `
+local current = redis.call('HGET', KEYS[1], ARGV[1])
+if not current then return { 0, 0 } end
+local found = tonumber(string.match(current, '^%d+'))
+if ARGV[2] ~= '' and tonumber(ARGV[2]) ~= found then return { 0, found } end
 redis.call('ZREM', KEYS[2], ARGV[1])
-return redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('HDEL', KEYS[1], ARGV[1])
+return { 1, found }
 `
 
 export function createRedisDocuments(deps: {
@@ -31,7 +36,7 @@ export function createRedisDocuments(deps: {
 }): DocumentStore {
   const { connection, keys } = deps
   const putScript = connection.script<[number, number]>('documentPut', 2, PUT)
-  const deleteScript = connection.script<number>('documentDelete', 2, DELETE)
+  const deleteScript = connection.script<[number, number]>('documentDelete', 2, DELETE)
   const pageScript = definePageScript(connection, 'documentPage')
 
   return {
@@ -50,9 +55,14 @@ export function createRedisDocuments(deps: {
       return { value: JSON.parse(json) as Json, revision }
     },
 
-    async delete(accountKey, collection, key) {
+    async delete(accountKey, collection, key, { expectedRevision } = {}) {
       const { documents, documentKeys } = keys.documents(accountKey, collection)
-      return (await deleteScript([documents, documentKeys], [key])) === 1
+      const args = [key, expectedRevision ?? '']
+      const [isDeleted, revision] = await deleteScript([documents, documentKeys], args)
+      if (isDeleted === 0 && revision > 0) {
+        throw documentConflict(collection, key, expectedRevision ?? 0, revision)
+      }
+      return isDeleted === 1
     },
 
     async list(accountKey, collection, options) {

@@ -86,6 +86,19 @@ export function describeDocuments(engine: Engine): void {
     expect(await store.documents.put(account, 'polls', 'p', 2)).toMatchObject({ revision: 1 })
   })
 
+  it('deletes a document at the expected revision only', async () => {
+    const account = freshAccount()
+    await store.documents.put(account, 'polls', 'p', 1)
+    await store.documents.put(account, 'polls', 'p', 2)
+    const remove = (expectedRevision: number) =>
+      store.documents.delete(account, 'polls', 'p', { expectedRevision })
+    await expect(remove(1)).rejects.toMatchObject({ code: 'SB_CONFLICT' })
+    expect(await store.documents.get(account, 'polls', 'p')).toMatchObject({ value: 2 })
+    expect(await remove(2)).toBe(true)
+    expect(await remove(2)).toBe(false)
+    expect((await store.documents.list(account, 'polls')).items).toEqual([])
+  })
+
   it('lists in the order of the UTF-8 bytes of the keys', async () => {
     const account = freshAccount()
     const keys = ['b', 'a', 'é', 'a\u0000', '\u{1f981}', '\uffee', 'B', 'ab']
