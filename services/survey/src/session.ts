@@ -17,6 +17,7 @@ import { z } from 'zod'
 import { readAnswer } from './answer.ts'
 import {
   type Answers,
+  type AnswerValue,
   nextQuestion,
   type Poll,
   pollSchema,
