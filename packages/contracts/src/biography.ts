@@ -106,10 +106,11 @@ export type Biography = z.infer<typeof biographySchema>
 export type EventOutcome = z.infer<typeof eventOutcomeSchema>
 
 /**
- * Reads facts as a biography. Pure, and the same for facts that were recorded twice or in another order. Undefined when no
- * fact names the event: there is then nothing to show.
+ * Reads facts as a biography. Pure, and the same for facts that were recorded twice or in another order: they are read in the
+ * order of their times. Undefined when no fact names the event: there is then nothing to show.
  */
-export function biographyOf(facts: readonly BiographyFact[]): Biography | undefined {
+export function biographyOf(recorded: readonly BiographyFact[]): Biography | undefined {
+  const facts = recorded.toSorted((a, b) => Date.parse(a.at) - Date.parse(b.at))
   const received = facts.find((fact) => fact.fact === 'received')
   if (!received) return undefined
   const matched = facts.find((fact) => fact.fact === 'matched')

@@ -63,20 +63,43 @@ export const stepSchema: z.ZodType<Step, StepInput> = z
       when: expressionSchema.optional(),
       retry: retryPolicySchema.optional(),
       on_error: z
-        .union([
-          z.enum(['stop', 'continue']),
-          z.strictObject({ steps: z.array(stepSchema).min(1).max(LIMITS.maxStepsPerChain) }),
-        ])
+        .union([z.enum(['stop', 'continue']), z.strictObject({ steps: newStepsSchema() })])
         .default('stop'),
     }),
   )
   .meta({ id: 'Step', description: 'One handler in a chain.' }) as z.ZodType<Step, StepInput>
 
+/** n.b. made anew for each place: JSON Schema would otherwise turn the shared one into a component without a name. */
+function newStepsSchema() {
+  return z.array(stepSchema).min(1, 'must have at least one step').max(LIMITS.maxStepsPerChain)
+}
+
+/**
+ * Looks at the depth of steps before their schema does: a schema walks by recursion, and a chain nested deep enough, sent by
+ * whoever can reach the broker, would overflow its stack.
+ */
+const bounded = (steps: z.ZodArray<typeof stepSchema>) =>
+  z.preprocess((value: Step[], context) => {
+    if (isNestedDeeper(value, LIMITS.maxOnErrorDepth)) {
+      context.addIssue(`must not nest on_error more than ${LIMITS.maxOnErrorDepth} deep`)
+    }
+    return value
+  }, steps) as z.ZodType<Step[], StepInput[]>
+
+function isNestedDeeper(steps: unknown, levels: number): boolean {
+  if (!Array.isArray(steps)) return false
+  if (levels < 0) return true
+  return steps.some((step: Partial<Step> | null) => {
+    const policy = step?.on_error
+    return typeof policy === 'object' && isNestedDeeper(policy?.steps, levels - 1)
+  })
+}
+
 const chainShape = {
   name: z.string().min(1).max(200),
   enabled: z.boolean().default(true),
   trigger: triggerSchema,
-  steps: z.array(stepSchema).min(1, 'must have at least one step').max(LIMITS.maxStepsPerChain),
+  steps: bounded(newStepsSchema()),
 }
 
 const storedShape = {
@@ -109,7 +132,7 @@ export const chainSnapshotSchema = z
     chain_id: nameSchema,
     version: z.int().min(1),
     name: z.string(),
-    steps: z.array(stepSchema),
+    steps: bounded(z.array(stepSchema)),
   })
   .meta({ id: 'ChainSnapshot' })
 

@@ -1,11 +1,11 @@
 /** The command: a directed instruction to one worker, in the shape that Vumi Go gave it. */
 import { z } from 'zod'
 import { uuidv7 } from './identity.ts'
-import { jsonObjectSchema, jsonSchema, keySchema, nameSchema } from './names.ts'
+import { jsonObjectSchema, jsonSchema, messageIdSchema, nameSchema } from './names.ts'
 
 export const commandInputSchema = z
   .looseObject({
-    command_id: keySchema.optional(),
+    command_id: messageIdSchema.optional(),
     worker_name: nameSchema,
     command: nameSchema,
     args: z.array(jsonSchema).default([]),
@@ -13,7 +13,7 @@ export const commandInputSchema = z
   })
   .meta({ id: 'CommandInput' })
 
-export const commandSchema = commandInputSchema.extend({ command_id: keySchema }).meta({
+export const commandSchema = commandInputSchema.extend({ command_id: messageIdSchema }).meta({
   id: 'VumiApiCommand',
   description: 'An instruction to one worker, routed by `worker_name`.',
 })

@@ -4,7 +4,13 @@
  */
 import { z } from 'zod'
 import { uuidv7 } from './identity.ts'
-import { jsonObjectSchema, keySchema, nameSchema, timestampSchema } from './names.ts'
+import {
+  jsonObjectSchema,
+  keySchema,
+  messageIdSchema,
+  nameSchema,
+  timestampSchema,
+} from './names.ts'
 
 /** Who fired an event: set by the dispatcher on events that a handler returned, never by a source. */
 export const causedBySchema = z
@@ -20,7 +26,7 @@ export const causedBySchema = z
 
 export const eventInputSchema = z
   .looseObject({
-    event_id: keySchema.optional(),
+    event_id: messageIdSchema.optional(),
     account_key: nameSchema,
     conversation_key: keySchema,
     conversation_type: nameSchema,
@@ -37,7 +43,7 @@ export const eventInputSchema = z
   })
 
 export const eventSchema = eventInputSchema
-  .extend({ event_id: keySchema, timestamp: timestampSchema })
+  .extend({ event_id: messageIdSchema, timestamp: timestampSchema })
   .meta({
     id: 'VumiApiEvent',
     description: 'A fact: this conversation did something others may care about.',

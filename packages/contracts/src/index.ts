@@ -110,6 +110,7 @@ export {
   jsonSchema,
   keySchema,
   LIMITS,
+  messageIdSchema,
   nameSchema,
   timestampSchema,
 } from './names.ts'

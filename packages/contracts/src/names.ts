@@ -21,6 +21,8 @@ export const LIMITS = {
   /** A chain as JSON. */
   maxChainBytes: 64 * 1024,
   maxStepsPerChain: 100,
+  /** Steps within the `on_error` of steps. */
+  maxOnErrorDepth: 8,
   maxExpressionChars: 4_096,
   /** How many times events may cause events before the path is cut and dead-lettered. */
   maxHops: 16,
@@ -37,6 +39,17 @@ export const keySchema = z
   .string()
   .regex(/^[^\s\p{C}\p{Z}]{1,128}$/u, 'must be 1 to 128 printable characters without spaces')
   .meta({ id: 'Key', description: 'An identifier from the world outside.' })
+
+/**
+ * A key that is also the `message_id` of a message, which AMQP gives 255 bytes.
+ * Source: https://www.rabbitmq.com/resources/specs/amqp0-9-1.pdf (shortstr)
+ */
+export const messageIdSchema = keySchema
+  .refine(
+    (key) => key.length <= 63 || new TextEncoder().encode(key).length <= 255,
+    'must be at most 255 bytes of UTF-8',
+  )
+  .meta({ id: 'MessageId', description: 'A key of at most 255 bytes of UTF-8.' })
 
 /** RFC 3339 in UTC; written with milliseconds, read with any precision. */
 export const timestampSchema = z.iso
@@ -60,5 +73,12 @@ function isJson(value: unknown, depth = 0): value is Json {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return true
   if (typeof value === 'number') return Number.isFinite(value)
   if (typeof value !== 'object' || depth === LIMITS.maxJsonDepth) return false
-  return Object.values(value).every((nested) => isJson(nested, depth + 1))
+  if (Array.isArray(value)) return value.every((item) => isJson(item, depth + 1))
+  return isPlain(value) && Object.values(value).every((field) => isJson(field, depth + 1))
+}
+
+/** A Date, a Map or an instance would arrive as something else than was sent. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
 }

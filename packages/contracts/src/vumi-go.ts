@@ -27,7 +27,8 @@ export const vumiGoEventSchema = z
     timestamp: vumiTimestampSchema.optional(),
   })
   .transform((message): EventInput => {
-    const { content, conversation_type, ...rest } = message
+    // n.b. the shape is loose, so a `caused_by` would pass; hops are the dispatcher's to count.
+    const { content, conversation_type, caused_by: _causedBy, ...rest } = message
     return {
       ...rest,
       conversation_type: conversation_type ?? VUMI_GO.conversationType,

@@ -1,0 +1,142 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  type BiographyFact,
+  biographyFactSchema,
+  biographyOf,
+  biographySchema,
+  completeEvent,
+  eventSummaryOf,
+  eventSummarySchema,
+} from '../src/index.ts'
+import { eventInput } from './events.ts'
+
+const event = completeEvent(eventInput({ event_id: 'e1', person_key: 'p1' }))
+
+const at = (second: number) => new Date(Date.UTC(2026, 0, 31, 9, 30, second)).toISOString()
+
+const received: BiographyFact = { fact: 'received', at: at(0), event }
+
+function matched(...runIds: string[]): BiographyFact {
+  return {
+    fact: 'matched',
+    at: at(1),
+    matched: runIds.map((run_id) => ({
+      chain_id: `c-${run_id}`,
+      name: 'Chain',
+      version: 1,
+      run_id,
+    })),
+    not_matched: [{ chain_id: 'other', name: 'Other', reason: 'conversation_key is "a"' }],
+    by_default: false,
+    ...(runIds.length === 0 ? { reason: 'no chain has this kind' } : {}),
+  }
+}
+
+function step(second: number, run_id: string, step_id: string, attempt = 1): BiographyFact {
+  return {
+    fact: 'step',
+    at: at(second),
+    run_id,
+    step_id,
+    handler: 'log',
+    attempt,
+    status: attempt === 1 ? 'failed' : 'succeeded',
+    duration_ms: 5,
+  }
+}
+
+function ended(
+  second: number,
+  run_id: string,
+  outcome: 'succeeded' | 'dead_lettered' = 'succeeded',
+): BiographyFact {
+  return { fact: 'run_ended', at: at(second), run_id, outcome }
+}
+
+const STORY: BiographyFact[] = [
+  received,
+  matched('r1', 'r2'),
+  step(2, 'r1', 'contact'),
+  step(3, 'r2', 'log', 2),
+  step(4, 'r1', 'contact', 2),
+  step(5, 'r1', 'sms', 2),
+  ended(6, 'r1'),
+  ended(7, 'r2'),
+]
+
+test('facts are what the schema says', () => {
+  for (const fact of STORY) expect(biographyFactSchema.parse(fact)).toEqual(fact)
+})
+
+test('a story reads as a biography with the steps of each run in the order of their times', () => {
+  const biography = biographyOf(STORY)
+  expect(biographySchema.parse(biography)).toEqual(biography)
+  expect(biography).toMatchObject({ outcome: 'succeeded', received_at: at(0), event })
+  expect(biography?.runs[0]?.steps.map(({ step_id, attempt }) => `${step_id}/${attempt}`)).toEqual([
+    'contact/1',
+    'contact/2',
+    'sms/2',
+  ])
+  expect(biography?.runs.map((run) => run.status)).toEqual(['succeeded', 'succeeded'])
+})
+
+test('facts recorded twice or in another order read the same', () => {
+  const all = [...STORY, ...STORY]
+  fc.assert(
+    fc.property(fc.shuffledSubarray(all, { minLength: all.length }), (facts) => {
+      expect(biographyOf(facts)).toEqual(biographyOf(STORY))
+    }),
+  )
+})
+
+test('the first time counts when a delivery that came again is recorded later', () => {
+  const again = [...STORY.slice(1), { ...received, at: at(30) }, received, step(40, 'r1', 'sms', 2)]
+  expect(biographyOf(again)).toEqual(biographyOf(STORY))
+})
+
+test('reading leaves the facts as they were', () => {
+  const facts = STORY.toReversed()
+  const before = structuredClone(facts)
+  biographyOf(facts)
+  expect(facts).toEqual(before)
+})
+
+describe('the outcome', () => {
+  const deadLettered: BiographyFact = {
+    fact: 'dead_lettered',
+    at: at(9),
+    code: 'SB_HOP_LIMIT',
+    message: 'too many hops',
+  }
+  test.each<[string, BiographyFact[], string]>([
+    ['pending before it was matched', [received], 'pending'],
+    ['unmatched when no chain wanted it', [received, matched()], 'unmatched'],
+    ['pending while a run goes on', [received, matched('r1', 'r2'), ended(5, 'r1')], 'pending'],
+    ['succeeded when all runs have', [received, matched('r1'), ended(5, 'r1')], 'succeeded'],
+    [
+      'dead_lettered when one run was',
+      [received, matched('r1', 'r2'), ended(5, 'r1'), ended(6, 'r2', 'dead_lettered')],
+      'dead_lettered',
+    ],
+    ['dead_lettered when the event itself was', [received, deadLettered], 'dead_lettered'],
+  ])('is %s', (_what, facts, outcome) => {
+    expect(biographyOf(facts)?.outcome).toBe(outcome)
+  })
+
+  test('has its reason: that of the dead letter before that of the match', () => {
+    expect(biographyOf([received, matched()])?.reason).toBe('no chain has this kind')
+    expect(biographyOf([received, matched(), deadLettered])?.reason).toBe('too many hops')
+  })
+})
+
+test('without the event there is no biography', () => {
+  expect(biographyOf([])).toBeUndefined()
+  expect(biographyOf(STORY.slice(1))).toBeUndefined()
+})
+
+test('the summary is a line of it', () => {
+  const summary = eventSummaryOf(biographyOf(STORY)!)
+  expect(eventSummarySchema.parse(summary)).toEqual(summary)
+  expect(summary).toMatchObject({ event_id: 'e1', person_key: 'p1', outcome: 'succeeded', runs: 2 })
+})
