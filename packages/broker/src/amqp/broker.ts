@@ -42,10 +42,12 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
   const consumers = new Set<AmqpConsumer>()
   /** Added queues whose declaration is not done yet; `reason`: the broker refused it. */
   const undeclared = new Map<string, { done: Promise<void>; reason?: string }>()
+  /** Connections whose topology was declared just now, when they opened. */
+  const fresh = new WeakSet<ChannelModel>()
   const closed = new AbortController()
   let closing: Promise<void> | undefined
 
-  const connection = new AmqpConnection({ url, name: connectionName }, { log, setUp: declareAll })
+  const connection = new AmqpConnection({ url, name: connectionName }, { log, setUp })
   const confirmed = new ConfirmPublisher(
     { maxInFlight, timeoutMs: publishTimeoutMs },
     { isBlocked: () => connection.isBlocked(), unavailableReason },
@@ -53,12 +55,21 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
   const publishing = new KeptChannel(
     {
       name: 'publishing',
-      create: (model) => model.createConfirmChannel(),
+      create: async (model) => {
+        // What closed the last one may have been an exchange that somebody deleted.
+        if (!fresh.delete(model)) await declareAll(model)
+        return model.createConfirmChannel()
+      },
       setUp: async (channel) => confirmed.use(channel),
     },
     { connection, log },
   )
   connection.listen({ onUnblocked: () => confirmed.pump() })
+
+  async function setUp(model: ChannelModel): Promise<void> {
+    await declareAll(model)
+    fresh.add(model)
+  }
 
   async function declareAll(model: ChannelModel): Promise<void> {
     await onOwnChannel(model, async (channel) => {

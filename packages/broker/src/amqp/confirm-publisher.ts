@@ -6,7 +6,7 @@
  * keeps its place in the window until the broker answers: otherwise a slow broker would be sent ever more.
  */
 import { InvalidInputError, UnavailableError } from '@signalbox/kit'
-import type { ConfirmChannel, Options } from 'amqplib'
+import type { ConfirmChannel, Message, Options } from 'amqplib'
 import { Fifo } from '../fifo.ts'
 import { InHand } from '../in-hand.ts'
 import type { OutgoingMessage, PublishOutcome } from '../port.ts'
@@ -29,7 +29,11 @@ export interface ConfirmPublisherDeps {
   unavailableReason(): string | undefined
 }
 
-export type PublishingChannel = Pick<ConfirmChannel, 'publish' | 'on'>
+export interface PublishingChannel {
+  publish: ConfirmChannel['publish']
+  on(event: 'drain' | 'close', listener: () => void): unknown
+  on(event: 'return', listener: (message: Pick<Message, 'properties'>) => void): unknown
+}
 
 interface Publish {
   readonly message: OutgoingMessage
@@ -162,10 +166,9 @@ export class ConfirmPublisher {
   }
 
   #expire(publish: Publish): void {
-    const reason = this.#deps.unavailableReason() ?? 'it is slow'
-    publish.settle(
-      unavailable(`the broker did not confirm within ${this.#options.timeoutMs} ms: ${reason}`),
-    )
+    const reason = this.#deps.unavailableReason()
+    const what = `the broker did not confirm within ${this.#options.timeoutMs} ms`
+    publish.settle(unavailable(reason === undefined ? what : `${what}: ${reason}`))
     while (this.#line.peek()?.isSettled) this.#line.shift()
   }
 

@@ -54,7 +54,8 @@ export class AmqpConnection {
   #candidate: AmqpSession | undefined
   #session: AmqpSession | undefined
   #blocked: { reason: string; sinceMs: number } | undefined
-  #down: { reason: string; sinceMs: number; attempts: number }
+  #hasBeenOpen = false
+  #down = { reason: 'not connected yet', sinceMs: Date.now(), attempts: 0 }
 
   /** Throws `ConfigError` on a URL that is none of AMQP's. */
   constructor({ url, name }: ConnectionOptions, { log, setUp }: ConnectionDeps) {
@@ -63,7 +64,6 @@ export class AmqpConnection {
     this.#broker = maskUrl(url)
     this.#log = log
     this.#setUp = setUp
-    this.#down = { reason: 'not connected yet', sinceMs: Date.now(), attempts: 0 }
   }
 
   /** Begins to connect; resolves at once. */
@@ -109,21 +109,20 @@ export class AmqpConnection {
   }
 
   /** The present session or the next. Rejects with `UnavailableError` when the connection is closed first. */
-  nextSession(): Promise<AmqpSession> {
-    return new Promise((resolve, reject) => {
-      const signal = this.#closing.signal
-      const ended = (): void =>
-        reject(new UnavailableError('the broker was closed', { code: 'SB_BROKER_UNAVAILABLE' }))
-      if (signal.aborted) return ended()
-      signal.addEventListener('abort', ended, { once: true })
-      const stop = this.listen({
-        onOpen(session) {
-          queueMicrotask(() => stop())
-          signal.removeEventListener('abort', ended)
-          resolve(session)
-        },
-      })
-    })
+  async nextSession(): Promise<AmqpSession> {
+    const { promise, resolve, reject } = Promise.withResolvers<AmqpSession>()
+    const { signal } = this.#closing
+    const closed = (): void =>
+      reject(new UnavailableError('the broker was closed', { code: 'SB_BROKER_UNAVAILABLE' }))
+    if (signal.aborted) closed()
+    signal.addEventListener('abort', closed)
+    const stopListening = this.listen({ onOpen: resolve })
+    try {
+      return await promise
+    } finally {
+      stopListening()
+      signal.removeEventListener('abort', closed)
+    }
   }
 
   /** Idempotent; gives up politeness after three seconds. */
@@ -166,7 +165,8 @@ export class AmqpConnection {
     this.#candidate = undefined
     const { attempts, sinceMs } = this.#down
     const facts = { broker: this.#broker, attempts: attempts + 1, durationMs: Date.now() - sinceMs }
-    this.#log.info(facts, 'connection.opened')
+    this.#log.info(facts, this.#hasBeenOpen ? 'connection.restored' : 'connection.opened')
+    this.#hasBeenOpen = true
     for (const listener of [...this.#listeners]) listener.onOpen?.(session)
   }
 

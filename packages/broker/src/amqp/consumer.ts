@@ -45,7 +45,7 @@ export class AmqpConsumer implements Consumer {
   readonly #channel: KeptChannel<Channel>
   #isPaused = false
   #link: Link | undefined
-  #switching: Promise<void> = Promise.resolve()
+  #aligning: Promise<void> = Promise.resolve()
   #closed: Promise<void> | undefined
 
   constructor(options: AmqpConsumerOptions, deps: AmqpConsumerDeps) {
@@ -110,13 +110,18 @@ export class AmqpConsumer implements Consumer {
     this.#deps.onClosed(this)
   }
 
+  /** A change that fails has lost its link; the next one begins as wanted. */
+  async #switch(): Promise<void> {
+    await this.#align().catch(() => undefined)
+  }
+
   async #setUp(channel: Channel, lost: AbortSignal): Promise<void> {
     await declareQueue(channel, this.#options.queue)
     await channel.prefetch(this.#options.prefetch)
     const link: Link = { channel, lost, giveUp: AbortSignal.any([lost, this.#closing.signal]) }
     lost.addEventListener('abort', () => this.#unlink(link), { once: true })
     this.#link = link
-    await this.#alignedWith(link)
+    await this.#align()
     this.#registered.resolve()
   }
 
@@ -124,15 +129,14 @@ export class AmqpConsumer implements Consumer {
     if (this.#link === link) this.#link = undefined
   }
 
-  /** Brings the link in line with what is wanted, one change after the other. A lost link needs none: the next begins as wanted. */
-  async #switch(): Promise<void> {
-    this.#switching = this.#switching.then(async () => {
-      if (this.#link) await this.#alignedWith(this.#link).catch(() => undefined)
-    })
-    await this.#switching
+  /** Brings the link in line with what is wanted, one change after the other. */
+  #align(): Promise<void> {
+    const aligned = this.#aligning.then(() => this.#link && this.#alignNow(this.#link))
+    this.#aligning = aligned.catch(() => undefined)
+    return aligned
   }
 
-  async #alignedWith(link: Link): Promise<void> {
+  async #alignNow(link: Link): Promise<void> {
     const shallConsume = !this.#isPaused && !this.#closing.signal.aborted
     const { consumerTag } = link
     if (shallConsume && consumerTag === undefined) {

@@ -28,7 +28,8 @@ export class KeptChannel<Kind extends Channel> {
   readonly #stopListening: () => void
   #keeping: Promise<void> = Promise.resolve()
   #end: ((reason: string) => void) | undefined
-  #failure: string | undefined
+  #isOpen = false
+  #failure = 'not open yet'
 
   constructor(
     options: KeptChannelOptions<Kind>,
@@ -43,9 +44,9 @@ export class KeptChannel<Kind extends Channel> {
     })
   }
 
-  /** Why it is not open although the connection is, or undefined. */
+  /** Why it is not open, or undefined. */
   unavailableReason(): string | undefined {
-    return this.#failure && `${this.#options.name}: ${this.#failure}`
+    return this.#isOpen ? undefined : `${this.#options.name}: ${this.#failure}`
   }
 
   /** Closes the channel and opens another. */
@@ -73,7 +74,6 @@ export class KeptChannel<Kind extends Channel> {
       if (losses === 1) this.#log.warn({ channel: this.#options.name, reason }, 'channel.lost')
       await delay(backoffDelayMs(losses), over)
     }
-    this.#failure = undefined
   }
 
   /** Opens a channel and resolves with the reason of its end. */
@@ -96,7 +96,9 @@ export class KeptChannel<Kind extends Channel> {
       reason = reasonOf(error)
     })
     channel.on('close', () => end(reason))
-    session.lost.addEventListener('abort', () => end('the connection was lost'), { once: true })
+    session.lost.addEventListener('abort', () => end('the connection was lost'), {
+      signal: lost.signal,
+    })
     this.#end = end
 
     const fault = await Promise.race([
@@ -104,10 +106,11 @@ export class KeptChannel<Kind extends Channel> {
       setUp(channel, lost.signal).then(nothing, reasonOf),
     ])
     if (fault === undefined) {
-      this.#failure = undefined
+      this.#isOpen = true
       if (losses > 0) this.#log.info({ channel: name, losses }, 'channel.restored')
       await ended.promise
     }
+    this.#isOpen = false
     this.#end = undefined
     end(reason)
     await atMost(channel.close(), CLOSE_TIMEOUT_MS, session.lost)

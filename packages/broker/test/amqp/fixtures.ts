@@ -1,0 +1,41 @@
+/** What tests on a real RabbitMQ share: opening brokers, and doing them harm through the management API. */
+import { type Log, silentLog } from '@signalbox/kit'
+import { createManagementApi, waitFor } from '@signalbox/testkit'
+import { type AmqpBrokerOptions, openAmqpBroker } from '../../src/amqp/broker.ts'
+import type { Broker } from '../../src/port.ts'
+import { createTopology } from '../../src/topology.ts'
+
+export const topology = createTopology({ namespace: 'amqp' })
+
+export async function opened(
+  url: string,
+  options: Partial<AmqpBrokerOptions> = {},
+): Promise<Broker> {
+  const log: Log = silentLog
+  return openAmqpBroker({ url, topology, log, connectionName: 'test', ...options })
+}
+
+export function isUp(broker: Broker): Promise<boolean> {
+  return waitFor(() => broker.unavailableReason() === undefined, { what: 'the broker to be there' })
+}
+
+export interface Harm {
+  closeConnections(): Promise<void>
+  deleteQueue(name: string): Promise<void>
+  deleteExchange(name: string): Promise<void>
+  /** As somebody else would: a classic queue with nothing set. */
+  declareForeignQueue(name: string): Promise<void>
+}
+
+export function harmTo(
+  managementUrl: string,
+  { vhost, user }: { vhost: string; user: string },
+): Harm {
+  const management = createManagementApi(managementUrl)
+  return {
+    closeConnections: () => management.delete(`/connections/username/${user}`),
+    deleteQueue: (name) => management.delete(`/queues/${vhost}/${name}`),
+    deleteExchange: (name) => management.delete(`/exchanges/${vhost}/${name}`),
+    declareForeignQueue: (name) => management.put(`/queues/${vhost}/${name}`, { durable: true }),
+  }
+}

@@ -1,0 +1,170 @@
+import { leaseRabbitMq, type RabbitMqLease, waitFor } from '@signalbox/testkit'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createTopology } from '../../src/topology.ts'
+import { ack, holder, messageTo, queueOf, recorder, recordingLog } from '../fixtures.ts'
+import { type Harm, harmTo, isUp, opened, topology } from './fixtures.ts'
+
+let lease: RabbitMqLease
+let harm: Harm
+
+beforeAll(async () => {
+  lease = await leaseRabbitMq()
+  harm = harmTo(lease.managementUrl, {
+    vhost: lease.vhost,
+    user: new URL(lease.amqpUrl).username,
+  })
+})
+afterAll(() => lease.release())
+
+describe('a lost connection', () => {
+  it('loses no message of a publisher that publishes again what was not confirmed', async () => {
+    const log = recordingLog()
+    await using broker = await opened(lease.amqpUrl, { log })
+    const spec = queueOf(topology, 'load')
+    await broker.declare(spec)
+    const numbers = new Set<number>()
+    const consumer = await broker.consume(spec.name, { prefetch: 100 }, async ({ body }) => {
+      numbers.add(Number(body.toString()))
+      return ack
+    })
+    let refusals = 0
+    let count = 0
+    let isEnough = false
+    const publishOnAndOn = async (): Promise<void> => {
+      while (!isEnough) {
+        const message = messageTo({ exchange: '', routingKey: spec.name }, count)
+        count += 1
+        while ((await broker.publish(message).catch(() => 'refused')) === 'refused') refusals += 1
+      }
+    }
+
+    const publishers = Array.from({ length: 50 }, publishOnAndOn)
+    await waitFor(() => numbers.size > 200, { what: 'the load to flow' })
+    await harm.closeConnections()
+    await waitFor(() => log.of('connection.restored').length > 0, { what: 'the connection' })
+    isEnough = true
+    await Promise.all(publishers)
+    await waitFor(() => numbers.size === count, { what: 'every message' })
+    expect(refusals).toBeGreaterThan(0)
+    expect(consumer.state).toBe('consuming')
+    expect(log.of('connection.lost')).toHaveLength(1)
+    expect(log.of('connection.restored')).toHaveLength(1)
+  })
+
+  it('makes what was in hand void, and it is delivered again', async () => {
+    await using broker = await opened(lease.amqpUrl)
+    const spec = queueOf(topology, 'void')
+    await broker.declare(spec)
+    const held = holder()
+    await using consumer = await broker.consume(spec.name, {}, held.onDelivery)
+    await broker.publish(messageTo({ exchange: '', routingKey: spec.name }, 'once'))
+    await waitFor(() => held.held.length === 1, { what: 'the delivery' })
+    expect(held.held[0]?.isVoid).toBe(false)
+    await harm.closeConnections()
+    await waitFor(() => held.held.length === 2, { what: 'the delivery again' })
+    expect(held.held.map(({ isVoid, redelivered }) => ({ isVoid, redelivered }))).toEqual([
+      { isVoid: true, redelivered: false },
+      { isVoid: false, redelivered: true },
+    ])
+    held.releaseAll()
+    await broker.publish(messageTo({ exchange: '', routingKey: spec.name }, 'end'))
+    await waitFor(() => held.held.length === 3, { what: 'the next message' })
+    expect(held.contents()).toEqual(['once', 'once', 'end'])
+    expect(consumer.state).toBe('consuming')
+    held.releaseAll()
+  })
+
+  it('leaves a paused consumer paused, until it is resumed', async () => {
+    await using broker = await opened(lease.amqpUrl)
+    const spec = queueOf(topology, 'paused')
+    await broker.declare(spec)
+    const got = recorder()
+    await using consumer = await broker.consume(spec.name, {}, got.onDelivery)
+    await consumer.pause()
+    await harm.closeConnections()
+    await waitFor(() => broker.unavailableReason() !== undefined, { what: 'the loss' })
+    await isUp(broker)
+    await broker.publish(messageTo({ exchange: '', routingKey: spec.name }, 1))
+    const other = recorder()
+    const proof = await broker.consume(spec.name, {}, other.onDelivery)
+    await waitFor(() => other.deliveries.length === 1, { what: 'another consumer getting it' })
+    await proof.close()
+    expect(got.deliveries).toEqual([])
+    expect(consumer.state).toBe('paused')
+    await consumer.resume()
+    await broker.publish(messageTo({ exchange: '', routingKey: spec.name }, 2))
+    await waitFor(() => got.deliveries.length === 1, { what: 'the delivery after the pause' })
+    expect(got.contents()).toEqual([2])
+  })
+})
+
+describe('a topology that is damaged', () => {
+  it('has a deleted queue declared and consumed again', async () => {
+    await using broker = await opened(lease.amqpUrl)
+    const handlerQueue = topology.handlerQueue('deleted')
+    await broker.declare(handlerQueue)
+    const got = recorder()
+    await using consumer = await broker.consume(handlerQueue.name, {}, got.onDelivery)
+    await harm.deleteQueue(handlerQueue.name)
+    const to = { exchange: topology.exchange.handlers, routingKey: 'deleted' }
+    await waitFor(async () => (await broker.publish(messageTo(to, 'back'))) === 'routed', {
+      what: 'the queue to be bound again',
+    })
+    await waitFor(() => got.deliveries.length === 1, { what: 'the delivery' })
+    expect(got.contents()).toEqual(['back'])
+    expect(consumer.state).toBe('consuming')
+  })
+
+  it('has a deleted exchange declared and bound again after the publish that missed it', async () => {
+    await using broker = await opened(lease.amqpUrl)
+    await isUp(broker)
+    const got = recorder()
+    await using _consumer = await broker.consume(topology.queue.edgeRelay, {}, got.onDelivery)
+    await harm.deleteExchange(topology.exchange.events)
+    const to = { exchange: topology.exchange.events, routingKey: 'a.b.c' }
+    await expect(broker.publish(messageTo(to))).rejects.toMatchObject({
+      code: 'SB_BROKER_UNAVAILABLE',
+      retryable: true,
+    })
+    await expect(broker.publish(messageTo(to, 'back'))).resolves.toBe('routed')
+    await waitFor(() => got.deliveries.length === 1, { what: 'the event' })
+    expect(got.contents()).toEqual(['back'])
+  })
+
+  it('says which queue stands in the way, and works once it is gone', async () => {
+    const own = createTopology({ namespace: 'foreign' })
+    await harm.declareForeignQueue(own.queue.dispatcherEvents)
+    const log = recordingLog()
+    await using broker = await opened(lease.amqpUrl, { topology: own, log })
+    const reason = await waitFor(
+      () => {
+        const text = broker.unavailableReason()
+        return text?.includes('PRECONDITION') && text
+      },
+      { what: 'the refusal' },
+    )
+    expect(reason).toContain(own.queue.dispatcherEvents)
+    await harm.deleteQueue(own.queue.dispatcherEvents)
+    await isUp(broker)
+    expect(log.of('connection.failed')).toHaveLength(1)
+  })
+
+  it('works on when an added queue is refused, and declares it once it can', async () => {
+    const spec = queueOf(topology, 'refused')
+    await harm.declareForeignQueue(spec.name)
+    const log = recordingLog()
+    await using broker = await opened(lease.amqpUrl, { log })
+    const declaring = broker.declare(spec)
+    await waitFor(() => broker.unavailableReason()?.includes(spec.name), { what: 'the refusal' })
+    const working = queueOf(topology, 'working')
+    await broker.declare(working)
+    const message = messageTo({ exchange: '', routingKey: working.name })
+    await expect(broker.publish(message)).resolves.toBe('routed')
+    await harm.closeConnections()
+    await waitFor(() => broker.unavailableReason()?.includes(spec.name), { what: 'the refusal' })
+    await harm.deleteQueue(spec.name)
+    await declaring
+    await isUp(broker)
+    expect(log.of('queue.refused')).toHaveLength(1)
+  })
+})
