@@ -30,16 +30,19 @@ export interface PageStart {
   after: string | undefined
 }
 
-/** `listing` names what is listed: a cursor of another listing is refused. */
-export function checkPage(listing: string, options: PageOptions = {}): PageStart {
+/** `listing` names what is listed: a cursor of another listing, or one whose position is not such as `position`, is refused. */
+export function checkPage(
+  listing: string,
+  options: PageOptions = {},
+  position: RegExp = /^/,
+): PageStart {
   const limit = checkLimit(options.limit)
   if (options.cursor === undefined) return { limit, after: undefined }
   const text = Buffer.from(options.cursor, 'base64url').toString()
-  const prefix = `${listing}\n`
-  const isOurs =
-    text.startsWith(prefix) && cursorOf(listing, text.slice(prefix.length)) === options.cursor
+  const after = text.slice(listing.length + 1)
+  const isOurs = cursorOf(listing, after) === options.cursor && position.test(after)
   if (!isOurs) throw invalid('cursor', 'is not a cursor of this listing')
-  return { limit, after: text.slice(prefix.length) }
+  return { limit, after }
 }
 
 export function cursorOf(listing: string, position: string): string {

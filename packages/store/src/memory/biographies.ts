@@ -6,6 +6,9 @@ import { checkPage, cursorOf } from '../input.ts'
 import type { BiographyStore } from '../ports.ts'
 import { Accounts, type MemoryLifetime } from './accounts.ts'
 
+/** In a cursor: the sequence of the last event looked at. */
+const POSITION = /^\d+$/
+
 interface KeptFacts {
   /** Identity to JSON text, in the order in which they were learned. */
   facts: Map<string, string>
@@ -62,7 +65,7 @@ export function createMemoryBiographies(
 
     async list(accountKey, filter, pageOptions) {
       const account = current(accountKey)
-      const { limit, after } = checkPage('events', pageOptions)
+      const { limit, after } = checkPage('events', pageOptions, POSITION)
       const before = after === undefined ? Number.POSITIVE_INFINITY : Number(after)
       const newestFirst = [...account.received.values()]
         .reverse()

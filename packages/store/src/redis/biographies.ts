@@ -14,6 +14,8 @@ import type { Keys } from './keys.ts'
 import { pairsOf } from './page-script.ts'
 
 const CHUNK_SIZE = 100
+/** In a cursor: the time and the event_id of the last event looked at. */
+const POSITION = /^\d+ ./
 
 /** KEYS: the index, the count of the forgotten. ARGV: ms to keep, biographies to keep. Leaves what fell off in `excess`. */
 const FORGET = `
@@ -109,7 +111,7 @@ export function createRedisBiographies(
     get: read,
 
     async list(accountKey, filter, pageOptions) {
-      const { limit, after = '' } = checkPage('events', pageOptions)
+      const { limit, after = '' } = checkPage('events', pageOptions, POSITION)
       const items = []
       let position = after
       for (let scanned = 0; scanned < MAX_SCANNED_BIOGRAPHIES; scanned += CHUNK_SIZE) {

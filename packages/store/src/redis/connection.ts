@@ -62,7 +62,11 @@ export class RedisConnection {
       autoResubscribe: false,
     })
     this.#redis.on('ready', () => this.#onReady())
-    this.#redis.on('close', () => this.#onLost('the connection is lost'))
+    this.#redis.on('close', () => {
+      this.#pingSentAtMs = undefined
+      // Of a connection that never became ready, its error has said more.
+      if (this.#isReady) this.#onLost('the connection is lost')
+    })
     this.#redis.on('error', (error: Error) => this.#onLost(error.message || error.name))
     this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_INTERVAL_MS)
     this.#heartbeat.unref()
@@ -195,12 +199,15 @@ export class RedisConnection {
       this.#pingSentAtMs ??= performance.now()
       if (performance.now() - this.#pingSentAtMs > this.#commandTimeoutMs) this.reconnect()
     } else if (this.#isReady && this.#pingSentAtMs === undefined) {
+      const epoch = this.#epoch
       this.#pingSentAtMs = performance.now()
       this.#inTime(this.#redis.ping()).then(
         () => {
           this.#pingSentAtMs = undefined
         },
-        () => this.reconnect(),
+        () => {
+          if (this.#isReady && this.#epoch === epoch) this.reconnect()
+        },
       )
     }
   }

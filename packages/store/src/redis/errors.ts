@@ -9,6 +9,9 @@ import { ReplyError } from 'ioredis'
 const NOT_NOW =
   /(?:^|[\s-])(LOADING|READONLY|OOM|MASTERDOWN|BUSY|MISCONF|NOREPLICAS|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|NOAUTH|WRONGPASS|NOPERM)\s/
 
+/** How ioredis says that a command was under way, or about to be, when the connection broke. */
+const CONNECTION_LOST = /max retries per request|isn't writeable|Connection is closed/
+
 /** A reply that says that our command is wrong stays what it is: it is a fault in this code, and no waiting helps. */
 export function errorOf(error: unknown): unknown {
   if (error instanceof AppError) return error
@@ -16,7 +19,8 @@ export function errorOf(error: unknown): unknown {
   // ioredis attaches the command with its arguments, which may be a password or a person's data.
   Reflect.deleteProperty(error, 'command')
   if (isReplyError(error) && !NOT_NOW.test(error.message)) return error
-  return unavailable(error.message, error)
+  const isLost = CONNECTION_LOST.test(error.message)
+  return unavailable(isLost ? 'the connection was lost' : error.message, error)
 }
 
 export function unavailable(reason: string, cause?: unknown): UnavailableError {

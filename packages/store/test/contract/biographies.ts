@@ -188,9 +188,14 @@ export function describeBiographies(engine: Engine): void {
     expect(await idsOf(account, {}, brief)).toEqual([])
   })
 
-  it('refuses a bad cursor and names it', async () => {
-    await expect(
-      store.biographies.list(freshAccount(), {}, { cursor: 'bm9uc2Vuc2U' }),
-    ).rejects.toMatchObject({ code: 'SB_INVALID_INPUT', details: [{ path: 'cursor' }] })
+  it.each([
+    ['nonsense', 'nonsense'],
+    ['of another listing', Buffer.from('chains\na').toString('base64url')],
+    ['with another position', Buffer.from('events\nfoo').toString('base64url')],
+  ])('refuses a cursor that is %s and names it', async (_what, cursor) => {
+    await expect(store.biographies.list(freshAccount(), {}, { cursor })).rejects.toMatchObject({
+      code: 'SB_INVALID_INPUT',
+      details: [{ path: 'cursor' }],
+    })
   })
 }

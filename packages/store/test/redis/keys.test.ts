@@ -1,0 +1,84 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { createKeys } from '../../src/redis/keys.ts'
+
+const README = new URL('../../README.md', import.meta.url)
+
+const keys = createKeys('<namespace>')
+
+/** Every key and channel there is, for one account and one of each thing that it has. */
+function everyKey(accountKey: string): { ofEverybody: string[]; ofAccount: string[] } {
+  return {
+    ofEverybody: [...Object.values(keys.catalog), keys.chainsChanged],
+    ofAccount: [
+      ...Object.values(keys.chains(accountKey)),
+      ...Object.values(keys.contacts(accountKey)),
+      keys.contact(accountKey, '<contact_key>'),
+      ...Object.values(keys.channel(accountKey, '<person>')),
+      keys.channelMessages(accountKey, '<person>'),
+      keys.apiKeys(accountKey),
+      ...Object.values(keys.biographies(accountKey)),
+      keys.facts(accountKey, '<event_id>'),
+      ...Object.values(keys.documents(accountKey, '<collection>')),
+    ],
+  }
+}
+
+/** What decides the slot of a Redis Cluster. Source: https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags */
+function hashTagOf(key: string): string | undefined {
+  return /^[^{]*\{([^}]+)\}/.exec(key)?.[1]
+}
+
+describe('Redis keys', () => {
+  it('are those of the table in the README, both ways', () => {
+    const table = [...readFileSync(README, 'utf8').matchAll(/^\| `([^`]+)` +\|/gm)]
+    const documented = table.map(([, key]) => key).sort()
+    const { ofEverybody, ofAccount } = everyKey('account')
+    const built = ofAccount.map((key) => key.replace('{account}', '{<account>}'))
+    expect(documented).toEqual([...ofEverybody, ...built].sort())
+  })
+
+  it('are covered by this test, function by function', () => {
+    expect(Object.keys(keys).sort()).toEqual([
+      'apiKeys',
+      'biographies',
+      'catalog',
+      'chains',
+      'chainsChanged',
+      'channel',
+      'channelMessages',
+      'contact',
+      'contacts',
+      'documents',
+      'facts',
+    ])
+  })
+
+  it('share the slot of their account, and those of everybody a slot of their own', () => {
+    const { ofEverybody, ofAccount } = everyKey('acc-1')
+    expect(new Set(ofAccount.map(hashTagOf))).toEqual(new Set(['acc-1']))
+    expect(new Set(ofEverybody.map(hashTagOf))).toEqual(new Set(['*']))
+  })
+
+  it('keep their slot whatever users call things', () => {
+    const names = ['{b}', '}{', '{', ':{acc-2}:']
+    for (const name of names) {
+      expect(hashTagOf(keys.channelMessages('acc-1', name))).toBe('acc-1')
+      expect(hashTagOf(keys.documents('acc-1', name).documents)).toBe('acc-1')
+    }
+  })
+
+  it('never coincide for different things', () => {
+    const { ofEverybody, ofAccount } = everyKey('acc-1')
+    const all = [...ofEverybody, ...ofAccount, ...everyKey('acc-2').ofAccount]
+    expect(new Set(all).size).toBe(all.length)
+  })
+
+  it.each(['*', 'a}b', 'a b', 'a:b', ''])('are refused for the account key "%s"', (accountKey) => {
+    expect(() => keys.apiKeys(accountKey)).toThrow(/account_key must be/)
+  })
+
+  it.each(['', 'a{b', 'a}', 'a b'])('are refused for the namespace "%s"', (namespace) => {
+    expect(() => createKeys(namespace)).toThrow(/namespace/)
+  })
+})
