@@ -85,16 +85,12 @@ export function answerSession(
 ): SessionChange {
   const question = session.poll.questions.find(({ id }) => id === questionId)
   if (!question) throw wrongQuestion(`there is no question "${questionId}" in this poll`)
-  const value = readAnswer(question, answer)
   const given = session.answers[questionId]
+  if (given === undefined) requireCurrent(session, questionId)
+  const value = readAnswer(question, answer)
   if (given === value) return { session, announcements: [] }
   if (given !== undefined) {
     throw new ConflictError(`the question "${questionId}" was answered otherwise already`)
-  }
-  const current = currentQuestion(session)
-  if (!current) throw new ConflictError(`the session has ended: it is ${session.state}`)
-  if (current.id !== questionId) {
-    throw wrongQuestion(`is not asked now; the question is "${current.id}"`)
   }
 
   const answers: Answers = { ...session.answers, [questionId]: value }
@@ -225,6 +221,14 @@ function pollComplete(session: Session): Announcement {
 
 const stepId = (session: Session, questionId: string): string =>
   `${session.session_id}.${questionId}`
+
+function requireCurrent(session: Session, questionId: string): void {
+  const current = currentQuestion(session)
+  if (!current) throw new ConflictError(`the session has ended: it is ${session.state}`)
+  if (current.id !== questionId) {
+    throw wrongQuestion(`is not asked now; the question is "${current.id}"`)
+  }
+}
 
 function requireRoom(answers: Answers): void {
   if (Buffer.byteLength(JSON.stringify(answers)) <= MAX_ANSWERS_BYTES) return

@@ -119,13 +119,14 @@ export function createSessions(options: SessionsOptions, { polls, store, log }: 
     oldest: string,
   ): Promise<boolean> {
     const { session_id, poll, state, updated_at } = record.session
-    if (updated_at >= oldest || record.outbox.length > 0) return false
+    if (updated_at >= oldest) return false
     if (state === 'active') {
       await changeExisting(poll.poll_key, session_id, (session, now) =>
         session.updated_at < oldest ? exitSession(session, now) : { session, announcements: [] },
       )
       return false
     }
+    if (record.outbox.length > 0) return false
     try {
       await store.remove(key, revision)
       return true
