@@ -2,7 +2,7 @@
  * The life of a process: parse the configuration, start, work, drain on SIGTERM or SIGINT, exit 0.
  *
  * What `start` creates it registers on the scope, and it is torn down in the reverse order. A second signal, or a
- * drain that takes longer than it may, ends the process at once with exit code 1.
+ * drain that takes longer than it may (counted from the signal), ends the process at once with exit code 1.
  */
 import { AppError, ConfigError } from './errors.ts'
 import { createLogger, type Log } from './logging.ts'
@@ -43,33 +43,39 @@ export async function runService(
   let phase: string | undefined = 'starting'
   scope.readiness.add('service', () => phase)
 
-  const stopping = signalled()
+  const hurry = once(() => {
+    setTimeout(() => {
+      log.error({ drainTimeoutMs: config.DRAIN_TIMEOUT_MS }, 'service.drain_timed_out')
+      process.exit(1)
+    }, config.DRAIN_TIMEOUT_MS)
+    process.on('SIGTERM', () => process.exit(1)).on('SIGINT', () => process.exit(1))
+  })
+  // n.b. armed by the signal itself, not after `start`: a start that hangs must not outlive it.
+  const stopping = signalled().then((signal) => {
+    phase = 'stopping'
+    hurry()
+    return signal
+  })
+  let exitCode = 0
   try {
     await start(scope)
-    phase = undefined
+    if (phase === 'starting') phase = undefined
     log.info({}, 'service.started')
-    const signal = await stopping
-    phase = 'stopping'
-    log.info({ signal }, 'service.stopping')
+    log.info({ signal: await stopping }, 'service.stopping')
   } catch (error) {
     log.error({ err: error }, 'service.failed')
-    process.exitCode = 1
+    exitCode = 1
   }
 
-  const deadline = setTimeout(() => {
-    log.error({ drainTimeoutMs: config.DRAIN_TIMEOUT_MS }, 'service.drain_timed_out')
-    process.exit(1)
-  }, config.DRAIN_TIMEOUT_MS)
-  process.once('SIGTERM', () => process.exit(1)).once('SIGINT', () => process.exit(1))
+  hurry()
   try {
     await stack.disposeAsync()
     log.info({}, 'service.stopped')
   } catch (error) {
     log.error({ err: error }, 'service.teardown_failed')
-    process.exitCode = 1
+    exitCode = 1
   }
-  clearTimeout(deadline)
-  process.exit(process.exitCode ?? 0)
+  process.exit(exitCode)
 }
 
 /**
@@ -87,6 +93,14 @@ export function orExit<Value>(read: () => Value): Value {
 
 export function isRetryable(error: unknown): boolean {
   return error instanceof AppError && error.retryable
+}
+
+function once(act: () => void): () => void {
+  let isDone = false
+  return () => {
+    if (!isDone) act()
+    isDone = true
+  }
 }
 
 function signalled(): Promise<NodeJS.Signals> {
