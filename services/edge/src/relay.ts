@@ -103,9 +103,8 @@ export function startRelay({ broker, channels, log, metrics }: RelayDeps): Relay
   }
 
   async function settleBatch(batch: readonly Waiting[]): Promise<void> {
-    const failure = await keep(batch.map(({ entry }) => entry))
+    const failure = await keep(batch)
     if (failure === undefined) {
-      metrics.relayed.inc({ outcome: 'append' }, batch.length)
       for (const { settle } of batch) settle(ACK)
     } else if (closing.signal.aborted) {
       for (const { settle } of batch) settle(REQUEUE)
@@ -118,11 +117,14 @@ export function startRelay({ broker, channels, log, metrics }: RelayDeps): Relay
   }
 
   /** Resolves to undefined when all are kept, to the error when trying again cannot help or the relay is closing. */
-  async function keep(entries: readonly ChannelEntry[]): Promise<unknown> {
+  async function keep(batch: readonly Waiting[]): Promise<unknown> {
     for (let attempt = 1; ; attempt++) {
+      // n.b. what became void is delivered again, perhaps to another relay: kept from here it could come after what follows it.
+      const entries = batch.filter(({ delivery }) => !delivery.isVoid).map(({ entry }) => entry)
       try {
-        await channels.append(entries)
+        if (entries.length > 0) await channels.append(entries)
         holdReason = undefined
+        metrics.relayed.inc({ outcome: 'append' }, entries.length)
         return undefined
       } catch (error) {
         if (!isRetryable(error) || closing.signal.aborted) {

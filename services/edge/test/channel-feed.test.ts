@@ -78,6 +78,17 @@ describe('a channel feed', () => {
     expect(seen).toEqual(['a', 'b', 'c', 'd'])
   })
 
+  it('misses nothing of a log that began again and has grown past the old one', async () => {
+    const { channels, seen } = await startFeed()
+    channels.append('a')
+    channels.append('b')
+    channels.reset()
+    for (const id of ['c', 'd', 'e', 'f']) channels.append(id, 'lost')
+    channels.lose()
+    await seeing(seen, 'f')
+    expect(seen).toEqual(['a', 'b', 'c', 'd', 'e', 'f'])
+  })
+
   it('goes on from the last message it knows when the newest part of the log was forgotten', async () => {
     const { channels, seen } = await startFeed()
     channels.append('a')

@@ -1,4 +1,9 @@
-import { type Broker, createMemoryBroker, createTopology } from '@signalbox/broker'
+import {
+  type Broker,
+  createMemoryBroker,
+  createTopology,
+  type DeliveryHandler,
+} from '@signalbox/broker'
 import { createMetrics, InvalidInputError, silentLog, UnavailableError } from '@signalbox/kit'
 import type { ChannelEntry } from '@signalbox/store'
 import { waitFor } from '@signalbox/testkit'
@@ -58,6 +63,7 @@ afterEach(async () => {
 
 const change = (id: string) => ({ ...stateChange('p1', 'flow', id), event_id: id })
 const numbered = (count: number) => Array.from({ length: count }, (_, index) => `e${index}`)
+const never = () => Promise.reject(new Error('nothing is delivered here'))
 const away = () => new UnavailableError('Redis is away', { code: 'SB_STORE_UNAVAILABLE' })
 const relayed = (count: number) =>
   waitFor(() => channels.ids.length === count, { what: `${count} changes`, intervalMs: 1 })
@@ -133,6 +139,38 @@ describe('the relay', () => {
     await relayed(2)
     expect(await outcomes()).toEqual({ append: 2, ignored: 1, misfit: 1, invalid: 1 })
     expect(dead).toEqual([])
+  })
+
+  it('leaves to its next delivery what was held when the connection was lost', async () => {
+    let deliver: DeliveryHandler = never
+    const consumer = await broker.consume(broker.topology.queue.dispatcherEvents, {}, never)
+    await using held = startRelay({
+      broker: {
+        topology: broker.topology,
+        async consume(_queue, _options, onDelivery) {
+          deliver = onDelivery
+          return consumer
+        },
+      },
+      channels,
+      log: silentLog,
+      metrics: createEdgeMetrics(createMetrics({ withProcessMetrics: false }), new Map()),
+    })
+    channels.failure = away
+    const deliveries = numbered(3).map((id) => ({
+      body: Buffer.from(JSON.stringify(change(id))),
+      exchange: 'signalbox.events',
+      routingKey: 'x.y.z',
+      redelivered: false,
+      isVoid: false,
+      properties: {},
+    }))
+    const settlements = deliveries.map((delivery) => deliver(delivery))
+    await waitFor(() => held.unavailableReason(), { what: 'the relay to hold', intervalMs: 1 })
+    for (const delivery of deliveries.slice(0, 2)) delivery.isVoid = true
+    channels.failure = undefined
+    await Promise.all(settlements)
+    expect(channels.ids).toEqual(['e2'])
   })
 
   it('is not ready until it consumes', async () => {
