@@ -3,7 +3,6 @@
  *
  * A client without a valid token is answered over HTTP, before the upgrade, with a problem document.
  */
-import { once } from 'node:events'
 import websocket, { type WebSocket } from '@fastify/websocket'
 import { LIMITS, type TokenClaims } from '@signalbox/contracts'
 import { InvalidInputError, type Log, type TokenVerifier, UnavailableError } from '@signalbox/kit'
@@ -56,13 +55,14 @@ export async function addGateway(
     errorHandler(error, socket) {
       // n.b. ws has answered a client's breach of its protocol by closing already.
       log.debug({ err: error }, 'socket.error')
-      if (!connections.has(socket)) socket.close(CLOSE_CODES.internal.code)
+      const { code, reason } = CLOSE_CODES.internal
+      if (!connections.has(socket)) socket.close(code, reason)
     },
     async preClose() {
       isClosing = true
       clearInterval(heartbeat)
       const sockets = [...connections.keys()]
-      const gone = sockets.map((socket) => once(socket, 'close'))
+      const gone = sockets.map((socket) => new Promise((resolve) => socket.once('close', resolve)))
       for (const connection of connections.values()) connection.close('goingAway')
       await Promise.all(gone)
       app.websocketServer.close()
