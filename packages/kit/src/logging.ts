@@ -1,7 +1,7 @@
 /**
  * Logs: JSON lines on stdout. The message is a stable event name (`delivery.settled`), what varies goes into the object.
  */
-import { type DestinationStream, pino } from 'pino'
+import { type DestinationStream, destination as fileDestination, pino } from 'pino'
 
 /** What code that logs asks for; every pino logger is one. */
 export interface Log {
@@ -40,7 +40,8 @@ export function createLogger({ service, level, destination }: LoggerOptions): Lo
       censor: '[redacted]',
     },
   }
-  return destination ? pino(options, destination) : pino(options)
+  // n.b. pino writes to stdout asynchronously by default; the last lines of a process that exits then come out of order.
+  return pino(options, destination ?? fileDestination({ dest: 1, sync: true }))
 }
 
 /** A log that keeps nothing, for tests and tools. */
