@@ -4,7 +4,7 @@ import type { ExchangeSpec, QueueSpec } from '../topology.ts'
 
 /**
  * Stands for "no limit": RabbitMQ 4 takes an absent one for 20 and -1 for none, 3.10 refuses -1.
- * Source: https://www.rabbitmq.com/docs/quorum-queues#position-messages-when-returned
+ * Source: https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling
  */
 const NO_DELIVERY_LIMIT = 2 ** 31 - 1
 
