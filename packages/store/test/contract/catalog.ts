@@ -50,6 +50,9 @@ export function describeCatalog(engine: Engine): void {
     const handler = freshHandler()
     await register(handler, 'w1')
     const before = await store.catalog.get(handler.name)
+    await waitFor(() => Date.now() > Date.parse(before?.registered_at ?? ''), {
+      what: 'the clock to go on',
+    })
     await register({ ...handler, description: 'Does more.' }, 'w1')
     expect(await store.catalog.get(handler.name)).toMatchObject({
       description: 'Does more.',

@@ -186,6 +186,22 @@ export function describeChains(engine: Engine): void {
     })
   })
 
+  it('still tells a new reader of a chain that was deleted and saved again', async () => {
+    await using small = engine.open({ maxDeletedChains: 2 })
+    const account = freshAccount()
+    await small.chains.put(account, 'a', chainNamed('a'))
+    await small.chains.delete(account, 'a')
+    await small.chains.put(account, 'a', chainNamed('a'))
+    for (const id of ['b', 'c', 'd']) {
+      await small.chains.put(account, id, chainNamed(id))
+      await small.chains.delete(account, id)
+    }
+    expect(await small.chains.changesSince(account, 0)).toMatchObject({
+      changed: [{ chain_id: 'a' }],
+      deleted: ['c', 'd'],
+    })
+  })
+
   it('tells a reader that is ahead of it to start over', async () => {
     const account = freshAccount()
     await store.chains.put(account, 'a', chainNamed('a'))

@@ -99,6 +99,14 @@ export function describeDocuments(engine: Engine): void {
     expect((await store.documents.list(account, 'polls')).items).toEqual([])
   })
 
+  it('fills its pages with what is there, not with what was deleted', async () => {
+    const account = freshAccount()
+    for (const key of ['a', 'b', 'c']) await store.documents.put(account, 'few', key, key)
+    for (const key of ['a', 'b']) await store.documents.delete(account, 'few', key)
+    const page = await store.documents.list(account, 'few', { limit: 1 })
+    expect(page).toEqual({ items: [{ key: 'c', value: 'c', revision: 1 }] })
+  })
+
   it('lists in the order of the UTF-8 bytes of the keys', async () => {
     const account = freshAccount()
     const keys = ['b', 'a', 'é', 'a\u0000', '\u{1f981}', '\uffee', 'B', 'ab']
