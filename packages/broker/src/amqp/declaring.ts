@@ -3,7 +3,7 @@ import type { Channel, ChannelModel } from 'amqplib'
 import type { ExchangeSpec, QueueSpec } from '../topology.ts'
 
 /**
- * Stands for "no limit": RabbitMQ 4 takes an absent one for 20 and -1 for none, 3.10 refuses -1.
+ * Stands for "no limit". RabbitMQ 4 takes an absent one for 20 and -1 for none; to 3.10, -1 means the first return is one too many.
  * Source: https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling
  */
 const NO_DELIVERY_LIMIT = 2 ** 31 - 1
