@@ -1,34 +1,41 @@
 /**
  * Taking commands: what other parts, and handlers, ask a worker to do.
  *
- * | what happens                              | the command is                                     |
- * | ----------------------------------------- | -------------------------------------------------- |
- * | its function resolves                     | acknowledged                                       |
- * | it is no command, or its kwargs do not fit | a dead letter, `SB_INVALID_MESSAGE`                |
- * | nobody here knows it                      | a dead letter, `SB_UNKNOWN_COMMAND`                |
- * | `UnavailableError`                        | held, tried again until it passes or the worker closes |
- * | another error that says it may pass       | given back after a second                          |
- * | any other error                           | a dead letter with its code                        |
+ * | what happens                                            | the command is                                         |
+ * | ------------------------------------------------------- | ------------------------------------------------------ |
+ * | its function resolves                                   | acknowledged                                           |
+ * | it is no command, or its kwargs do not fit              | a dead letter, `SB_INVALID_MESSAGE`                    |
+ * | nobody here knows it                                    | a dead letter, `SB_UNKNOWN_COMMAND`                    |
+ * | `UnavailableError`                                      | held, tried again until it passes or the worker closes |
+ * | it takes too long, or another error says it may pass    | given back after a second                              |
+ * | any other error                                         | a dead letter with its code                            |
  */
 import type { Broker, Settlement } from '@signalbox/broker'
 import { commandSchema, type JsonObject, type VumiApiCommand } from '@signalbox/contracts'
 import { AppError, delay, type Log } from '@signalbox/kit'
 import { z } from 'zod'
+import { inTime, workerStopped } from './in-time.ts'
 import { parseBody, parseMessage } from './message.ts'
 import { whileUnavailable } from './patience.ts'
 import { settlementOf } from './settlement.ts'
 
 const DEFAULT_CONCURRENCY = 16
+const DEFAULT_TIMEOUT_MS = 30_000
+const DRAIN_TIMEOUT_MS = 20_000
 const PATIENCE_MS = 10 * 60_000
 const REQUEUE_PAUSE_MS = 1_000
 
-export type CommandOf<Kwargs> = Omit<VumiApiCommand, 'kwargs'> & { kwargs: Kwargs }
+/** The fields by name: `Omit` would lose them, because a command may have more fields than are known. */
+export type CommandOf<Kwargs> = Pick<
+  VumiApiCommand,
+  'command_id' | 'worker_name' | 'command' | 'args'
+> & { kwargs: Kwargs }
 
 export interface CommandDefinition<Kwargs = JsonObject> {
   /** Reads `kwargs`; without it they are taken as they come. */
   kwargs?: z.ZodType<Kwargs>
-  /** May be called again for the same `command_id`: at least once. */
-  handle(command: CommandOf<Kwargs>): Promise<void>
+  /** May be called again for the same `command_id`: at least once. `signal` aborts when its time is over or the worker stops. */
+  handle(command: CommandOf<Kwargs>, signal: AbortSignal): Promise<void>
 }
 
 export interface CommandsOptions<Kwargs extends Record<string, unknown>> {
@@ -38,6 +45,8 @@ export interface CommandsOptions<Kwargs extends Record<string, unknown>> {
   commands: { [Name in keyof Kwargs]: CommandDefinition<Kwargs[Name]> }
   /** Commands at work at once; default 16. */
   concurrency?: number
+  /** How long one call may take, default 30,000 ms; after that it has failed, and may pass. */
+  timeoutMs?: number
 }
 
 export interface CommandsDeps {
@@ -45,13 +54,16 @@ export interface CommandsDeps {
   log: Log
 }
 
-/** Resolves when it consumes. Disposing it takes no more and waits for what is in hand. */
+/** Resolves when it consumes. Disposing it takes no more and waits for what is in hand, at most 20 seconds; the rest is given back. */
 export async function consumeCommands<Kwargs extends Record<string, unknown>>(
-  { workerName, commands, concurrency = DEFAULT_CONCURRENCY }: CommandsOptions<Kwargs>,
+  options: CommandsOptions<Kwargs>,
   { broker, log }: CommandsDeps,
 ): Promise<AsyncDisposable> {
+  const { workerName, commands } = options
+  const { concurrency = DEFAULT_CONCURRENCY, timeoutMs = DEFAULT_TIMEOUT_MS } = options
   const known = new Map<string, CommandDefinition<unknown>>(Object.entries(commands))
   const closing = new AbortController()
+  const shutdown = new AbortController()
   const queue = broker.topology.workerQueue(workerName)
   await broker.declare(queue)
   const consumer = await broker.consume(queue.name, { prefetch: concurrency }, async (delivery) => {
@@ -91,16 +103,18 @@ export async function consumeCommands<Kwargs extends Record<string, unknown>>(
       command,
       `command "${command.command}"`,
     )
-    await whileUnavailable(() => definition.handle({ ...command, kwargs }), {
-      patienceMs: PATIENCE_MS,
-      signal: closing.signal,
-    })
+    const limits = { timeoutMs, shutdown: shutdown.signal, what: `command "${command.command}"` }
+    await whileUnavailable(
+      () => inTime((signal) => definition.handle({ ...command, kwargs }, signal), limits),
+      { patienceMs: PATIENCE_MS, signal: closing.signal },
+    )
   }
 
   return {
     async [Symbol.asyncDispose]() {
       closing.abort()
-      await consumer.close()
+      const patience = setTimeout(() => shutdown.abort(workerStopped()), DRAIN_TIMEOUT_MS)
+      await consumer.close().finally(() => clearTimeout(patience))
     },
   }
 }

@@ -2,7 +2,7 @@
  * One invocation from its config to its result: checks what goes into the handler and what comes out of it.
  *
  * Everything that the handler does wrong is a failed result. Only a stopping worker is not the handler's fault: that is thrown,
- * as `UnavailableError`, and the invocation goes back to its queue.
+ * and the invocation goes back to its queue.
  */
 import {
   commandInputSchema,
@@ -12,10 +12,11 @@ import {
   LIMITS,
   type StepResult,
 } from '@signalbox/contracts'
-import { AppError, type Log, parseInput, UnavailableError } from '@signalbox/kit'
+import { AppError, type Log, parseInput } from '@signalbox/kit'
 import { z } from 'zod'
 import { stepErrorOf } from './fault.ts'
-import type { Handler, HandlerOutcome, Invocation } from './handler.ts'
+import type { Handler, HandlerOutcome } from './handler.ts'
+import { inTime } from './in-time.ts'
 import { whileUnavailable } from './patience.ts'
 
 const MAX_FIRED = 100
@@ -24,13 +25,13 @@ const FIRED_HEADROOM_BYTES = 16 * 1024
 
 export interface ExecutionDeps {
   log: Log
-  /** Aborts when the worker stops and will wait no longer. */
+  /** Aborts, with an `UnavailableError`, when the worker stops and waits no longer. */
   shutdown: AbortSignal
   /** How long a handler that throws `UnavailableError` (Redis is away) is called again before that counts as its failure. */
   patienceMs: number
 }
 
-/** Never rejects but with `UnavailableError`, when `shutdown` came first. */
+/** Rejects only with the reason of `shutdown`, when that came first. */
 export async function executeInvocation(
   handler: Handler,
   invocation: HandlerInvocation,
@@ -71,43 +72,16 @@ async function outcomeOf(
       idempotencyKey: invocation.invocation_id,
       log,
     }
-    const returned = await whileUnavailable(() => callInTime(handler, call, shutdown), {
-      patienceMs,
-      signal: shutdown,
-    })
+    const limits = { timeoutMs: handler.timeoutMs, shutdown, what: `handler "${handler.name}"` }
+    const returned = await whileUnavailable(
+      () => inTime(async (signal) => handler.handle({ ...call, signal }), limits),
+      { patienceMs, signal: shutdown },
+    )
     return { status: 'succeeded', ...checked(handler, returned ?? {}) }
   } catch (error) {
-    if (shutdown.aborted) throw stopped(handler)
+    shutdown.throwIfAborted()
     return { status: 'failed', error: stepErrorOf(error) }
   }
-}
-
-/** Settles when the handler does, its time is over or the worker stops, whichever is first. */
-function callInTime(
-  handler: Handler,
-  call: Omit<Invocation<unknown>, 'signal'>,
-  shutdown: AbortSignal,
-): Promise<HandlerOutcome<unknown> | undefined> {
-  const { promise, resolve, reject } = Promise.withResolvers<HandlerOutcome<unknown> | undefined>()
-  const controller = new AbortController()
-  const giveUp = (reason: Error) => {
-    reject(reason)
-    controller.abort(reason)
-  }
-  const onTimeout = () => giveUp(timedOut(handler))
-  const onShutdown = () => giveUp(stopped(handler))
-  const timer = setTimeout(onTimeout, handler.timeoutMs)
-  shutdown.addEventListener('abort', onShutdown, { once: true })
-  if (shutdown.aborted) onShutdown()
-  else {
-    const run = async () =>
-      (await handler.handle({ ...call, signal: controller.signal })) ?? undefined
-    run().then(resolve, reject)
-  }
-  return promise.finally(() => {
-    clearTimeout(timer)
-    shutdown.removeEventListener('abort', onShutdown)
-  })
 }
 
 const firedSchema = z.looseObject({
@@ -174,14 +148,4 @@ function jsonOf(value: unknown, what: string, maxBytes: number): Json {
 
 function badOutput(message: string, cause?: unknown): AppError {
   return new AppError('SB_HANDLER_OUTPUT', message, { retryable: false, cause })
-}
-
-function timedOut({ name, timeoutMs }: Handler): AppError {
-  return new AppError('SB_HANDLER_FAILED', `handler "${name}" took longer than ${timeoutMs} ms`, {
-    retryable: true,
-  })
-}
-
-function stopped({ name }: Handler): UnavailableError {
-  return new UnavailableError(`the worker stopped before handler "${name}" was done`)
 }

@@ -9,6 +9,7 @@ import type { Publisher } from '@signalbox/broker'
 import { LIMITS, type StepResult } from '@signalbox/contracts'
 import { AppError } from '@signalbox/kit'
 import { stepErrorOf } from './fault.ts'
+import { unlessAborted } from './in-time.ts'
 import { whileUnavailable } from './patience.ts'
 
 const MAX_UNCONFIRMED_MESSAGES = 4
@@ -107,10 +108,11 @@ export function createResultOutbox({
 
   async function publishResults(
     { replyTo, traceparent }: ResultDestination,
-    results: StepResult[],
+    results: readonly StepResult[],
   ): Promise<void> {
+    const batch = results as readonly [StepResult, ...StepResult[]]
     const outcome = await whileUnavailable(
-      () => publisher.results(replyTo, results as [StepResult, ...StepResult[]], { traceparent }),
+      () => unlessAborted(publisher.results(replyTo, batch, { traceparent }), shutdown),
       { patienceMs, signal: shutdown },
     )
     if (outcome === 'routed') return

@@ -17,6 +17,9 @@ import { z } from 'zod'
 import type { Handler } from './handler.ts'
 import { createWorker } from './worker.ts'
 
+/** The rest is for results, confirms and connections. */
+const HANDLERS_SHARE_OF_DRAIN = 0.8
+
 /** What a worker process reads from its environment; a worker with more of its own extends this. */
 export const workerConfigShape = {
   ...processConfigShape,
@@ -73,7 +76,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
     const own = typeof handlers === 'function' ? handlers({ broker, store, log }) : handlers
     use(
       await createWorker(
-        { handlers: own },
+        { handlers: own, drainTimeoutMs: config.DRAIN_TIMEOUT_MS * HANDLERS_SHARE_OF_DRAIN },
         { broker, catalog: store.catalog, log, readiness, metrics },
       ),
     )

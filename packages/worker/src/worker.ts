@@ -11,6 +11,7 @@ import { InvalidInputError, type Log, type Metrics, type Readiness } from '@sign
 import type { HandlerCatalog } from '@signalbox/store'
 import type { Handler } from './handler.ts'
 import { consumeInvocations } from './handler-consumer.ts'
+import { workerStopped } from './in-time.ts'
 import { registerHandlers } from './registration.ts'
 import { createResultOutbox } from './result-outbox.ts'
 import { workerMetricsOf } from './worker-metrics.ts'
@@ -86,7 +87,7 @@ export async function createWorker(options: WorkerOptions, deps: WorkerDeps): Pr
   let closing: Promise<void> | undefined
   const close = async () => {
     const drained = Promise.all(consumers.map((consumer) => consumer.close()))
-    const patience = setTimeout(() => shutdown.abort(), drainTimeoutMs)
+    const patience = setTimeout(() => shutdown.abort(workerStopped()), drainTimeoutMs)
     try {
       await Promise.all([drained, registration[Symbol.asyncDispose]()])
     } finally {

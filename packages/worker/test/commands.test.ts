@@ -136,4 +136,24 @@ describe('commands', () => {
     expect(done).toEqual([7])
     expect(outcomes.deadLetters).toEqual([])
   })
+
+  test('one that takes too long hears of it and is given back', async () => {
+    const reasons: string[] = []
+    let calls = 0
+    const hang = async (_command: unknown, signal: AbortSignal) => {
+      calls += 1
+      if (calls > 1) return
+      signal.addEventListener('abort', () => reasons.push(String(signal.reason)))
+      await new Promise(() => undefined)
+    }
+    const options = { workerName: 'w', timeoutMs: 20, commands: { hang: { handle: hang } } }
+    const first = await consumeCommands(options, { broker, log: silentLog })
+    await source.publishCommand({ worker_name: 'w', command: 'hang' })
+    await waitFor(() => reasons.length === 1, { what: 'the end of its time' })
+    expect(reasons[0]).toContain('command "hang" took longer than 20 ms')
+    await first[Symbol.asyncDispose]()
+
+    await consumeCommands(options, { broker, log: silentLog })
+    await waitFor(() => calls === 2, { what: 'the second call' })
+  })
 })

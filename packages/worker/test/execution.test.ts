@@ -2,6 +2,7 @@ import { UnavailableError } from '@signalbox/kit'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { executeInvocation } from '../src/execution.ts'
+import { workerStopped } from '../src/in-time.ts'
 import { defineHandler, HandlerError, type HandlerOutcome } from '../src/index.ts'
 import { anInvocation, execution } from './invocations.ts'
 
@@ -207,7 +208,8 @@ describe('what goes wrong', () => {
         shutdown: shutdown.signal,
       },
     )
-    shutdown.abort()
-    await expect(pending).rejects.toBeInstanceOf(UnavailableError)
+    const reason = workerStopped()
+    shutdown.abort(reason)
+    await expect(pending).rejects.toBe(reason)
   })
 })

@@ -1,6 +1,7 @@
 import type { StepResult } from '@signalbox/contracts'
 import { InvalidInputError, UnavailableError } from '@signalbox/kit'
 import { describe, expect, test } from 'vitest'
+import { workerStopped } from '../src/in-time.ts'
 import { createResultOutbox } from '../src/result-outbox.ts'
 import { anInvocation } from './invocations.ts'
 
@@ -130,5 +131,16 @@ describe('the result outbox', () => {
       message: expect.stringContaining('"gone"'),
       retryable: false,
     })
+  })
+
+  test('waits no longer for a confirm when the worker stops', async () => {
+    const shutdown = new AbortController()
+    const { messages, publisher } = manualPublisher()
+    const outbox = createResultOutbox({ patienceMs: 0, shutdown: shutdown.signal, publisher })
+    const sent = outbox.send(aResult('a'), { replyTo: 'q' })
+    await turn()
+    expect(messages).toHaveLength(1)
+    shutdown.abort(workerStopped())
+    await expect(sent).rejects.toThrow('the worker stopped')
   })
 })
