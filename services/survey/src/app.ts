@@ -9,7 +9,7 @@ import { surveyCommands } from './commands.ts'
 import { DEMO_POLL } from './demo-poll.ts'
 import { addDemoSmsGateway } from './demo-sms-gateway.ts'
 import { createMailboxes } from './mailboxes.ts'
-import { createOutbox, type Outbox } from './outbox.ts'
+import { createOutbox } from './outbox.ts'
 import { addPageRoutes } from './page-routes.ts'
 import { addPollRoutes } from './poll-routes.ts'
 import { createPollStore } from './poll-store.ts'
@@ -57,25 +57,29 @@ export function createSurvey(options: SurveyOptions, deps: SurveyDeps): Survey {
   readiness.add('rabbitmq', unavailableReason)
   readiness.add('redis', () => store.unavailableReason())
 
-  let outbox: Outbox | undefined
   const sessionStore = createSessionStore(
-    { accountKey, onPending: (mark) => outbox?.wake(mark) },
+    { accountKey, onPending: (mark) => outbox.wake(mark) },
     store,
   )
-  outbox = createOutbox(
+  const outbox = createOutbox(
     { accountKey },
     { sessions: sessionStore, source: createSource({ broker }), unavailableReason, log },
   )
   const polls = createPollStore(accountKey, store.documents)
   const sessions = createSessions(options, { polls, store: sessionStore, log })
-  const forgotten = counter(
+  const removedSessions = counter(
+    metrics,
+    'survey_sessions_removed_total',
+    'Ended sessions that were removed because they were old.',
+  )
+  const forgottenMessages = counter(
     metrics,
     'survey_messages_forgotten_total',
     'Messages to persons that fell off because newer ones came.',
   )
   const mailboxes = createMailboxes(
     { accountKey },
-    { documents: store.documents, onForgotten: (count) => forgotten.inc(count) },
+    { documents: store.documents, onForgotten: (count) => forgottenMessages.inc(count) },
   )
 
   const access = createAccess({ adminKey, tokenSecret })
@@ -100,9 +104,8 @@ export function createSurvey(options: SurveyOptions, deps: SurveyDeps): Survey {
 
   const stack = new AsyncDisposableStack()
   stack.defer(() => outbox.drain())
-  stack.use(
-    repeat({ everyMs: SWEEP_EVERY_MS, name: 'sessions.sweep' }, () => sessions.sweep(), { log }),
-  )
+  const sweep = async () => removedSessions.inc((await sessions.sweep()).removed)
+  stack.use(repeat({ everyMs: SWEEP_EVERY_MS, name: 'sessions.sweep' }, sweep, { log }))
   stack.use(repeat({ everyMs: SCAN_EVERY_MS, name: 'outbox.scan' }, () => outbox.scan(), { log }))
   stack.use(takeCommands())
   stack.defer(() => app.close())

@@ -51,7 +51,7 @@ export function surveyCommands(
     async handle({ command_id, kwargs: { account_key, person_key, to, content } }) {
       requireOwnAccount(account_key)
       await mailboxes.deliver({
-        message_id: String(command_id),
+        message_id: command_id,
         kind: 'message',
         to: String(person_key ?? to),
         body: content,

@@ -28,6 +28,17 @@ export const config = z.object({
   SURVEY_PAGE_POLL: keySchema
     .default(DEMO_POLL.poll_key)
     .meta({ description: 'The poll that the page shows when its address names none.' }),
+  SURVEY_MAX_SESSIONS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(10_000_000)
+    .default(50_000)
+    .meta({ description: 'Sessions kept at once; beyond, nobody new can begin a poll.' }),
+  SURVEY_KEEP_SESSIONS_DAYS: z.coerce.number().int().min(1).max(3_650).default(30).meta({
+    description:
+      'How long a session is kept after its last change, in days; an active one is exited first.',
+  }),
   SURVEY_PUBLIC_EDGE_URL: z
     .url({ protocol: /^wss?$/, error: 'must be a ws:// or wss:// URL' })
     .optional()

@@ -5,6 +5,8 @@ import { openRedisStore } from '@signalbox/store'
 import { createSurvey } from './app.ts'
 import { config as schema } from './config.ts'
 
+const DAY_MS = 86_400_000
+
 const config = orExit(() => parseConfig(schema, process.env))
 
 await runService({ name: 'survey', config }, async (scope) => {
@@ -24,6 +26,8 @@ await runService({ name: 'survey', config }, async (scope) => {
         accountKey: config.SURVEY_ACCOUNT,
         workerName: config.SURVEY_WORKER_NAME,
         pagePollKey: config.SURVEY_PAGE_POLL,
+        maxSessions: config.SURVEY_MAX_SESSIONS,
+        keepMs: config.SURVEY_KEEP_SESSIONS_DAYS * DAY_MS,
         isDemoSmsGatewayEnabled: config.DEMO_SMS_GATEWAY,
       },
       { ...scope, broker, store },

@@ -11,7 +11,7 @@ export interface RepetitionOptions {
 /** Disposing waits for the time that is under way. A failed time is logged; the next one comes all the same. */
 export function repeat(
   { everyMs, name }: RepetitionOptions,
-  work: () => Promise<void>,
+  work: () => Promise<unknown>,
   { log }: { log: Log },
 ): AsyncDisposable {
   const ending = new AbortController()

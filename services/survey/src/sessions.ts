@@ -17,7 +17,7 @@ const SWEEP_PAGE = 200
 export interface SessionsOptions {
   /** How long a session is kept after its last change; an active one is exited first. Milliseconds; default 30 days. */
   keepMs?: number
-  /** Sessions kept at once; beyond, nobody new can begin. Default 100,000. */
+  /** Sessions kept at once; beyond, nobody new can begin. Default 50,000. */
   maxSessions?: number
 }
 
@@ -32,7 +32,7 @@ export type Sessions = ReturnType<typeof createSessions>
 const DAY_MS = 86_400_000
 
 export function createSessions(options: SessionsOptions, { polls, store, log }: SessionsDeps) {
-  const { keepMs = 30 * DAY_MS, maxSessions = 100_000 } = options
+  const { keepMs = 30 * DAY_MS, maxSessions = 50_000 } = options
   /** As of the last sweep, and those begun here since. */
   let keptSessions = 0
 
@@ -92,7 +92,7 @@ export function createSessions(options: SessionsOptions, { polls, store, log }: 
     },
 
     /** Exits the active sessions and removes the ended ones that have not changed for `keepMs`. */
-    async sweep(): Promise<void> {
+    async sweep(): Promise<{ removed: number; kept: number }> {
       const oldest = new Date(Date.now() - keepMs).toISOString()
       let kept = 0
       let removed = 0
@@ -110,6 +110,7 @@ export function createSessions(options: SessionsOptions, { polls, store, log }: 
       } while (cursor !== undefined)
       keptSessions = kept
       if (removed > 0) log.info({ removed, kept }, 'sessions.swept')
+      return { removed, kept }
     },
   }
 
