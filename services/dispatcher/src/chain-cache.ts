@@ -7,7 +7,7 @@
  */
 import { type ChainIndex, createChainIndex } from '@signalbox/chains'
 import type { Log } from '@signalbox/kit'
-import type { ChainStore, Unsubscribe } from '@signalbox/store'
+import { type ChainStore, catchUp, type Unsubscribe } from '@signalbox/store'
 import { LRUCache } from 'lru-cache'
 
 /** Accounts kept in memory; the least recently used is read again when it returns. */
@@ -27,7 +27,7 @@ interface Account {
 }
 
 export async function createChainCache(
-  chains: Pick<ChainStore, 'revision' | 'changesSince' | 'onChange'>,
+  chains: Pick<ChainStore, 'revision' | 'changesSince' | 'list' | 'onChange'>,
   log: Log,
 ): Promise<ChainCache> {
   const accounts = new LRUCache<string, Account>({ max: MAX_ACCOUNTS })
@@ -35,7 +35,9 @@ export async function createChainCache(
   async function current(accountKey: string): Promise<ChainIndex> {
     const account = accountOf(accountKey)
     const revision = await lookUp(accountKey, account)
-    while (account.revision < revision) {
+    // n.b. a higher revision is out of date as well: a store that lost data counts again from where it was. A refresh that was
+    // under way may have begun before the look-up; the second has not.
+    for (let tries = 0; account.revision !== revision && tries < 2; tries++) {
       account.refreshing ??= refresh(accountKey, account)
       await account.refreshing
     }
@@ -64,13 +66,15 @@ export async function createChainCache(
 
   async function refresh(accountKey: string, account: Account): Promise<void> {
     try {
-      for (;;) {
-        const changes = await chains.changesSince(accountKey, account.revision)
-        for (const chainId of changes.deleted) account.index.remove(chainId)
-        for (const chain of changes.changed) account.index.upsert(chain)
-        account.revision = changes.revision
-        if (!changes.more) return
-      }
+      let { index } = account
+      account.revision = await catchUp(chains, accountKey, account.revision, {
+        upsert: (chain) => index.upsert(chain),
+        remove: (chainId) => index.remove(chainId),
+        clear() {
+          index = createChainIndex()
+        },
+      })
+      account.index = index
     } finally {
       account.refreshing = undefined
     }
