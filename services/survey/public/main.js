@@ -41,7 +41,7 @@ async function refresh({ takeFocus = false } = {}) {
 
 function showPoll({ takeFocus } = { takeFocus: true }) {
   if (session.question) showQuestion(session, { onAnswer: answer, onExit: exit, takeFocus })
-  else showEnd(session, begin)
+  else showEnd(session, { onAgain: begin, takeFocus })
 }
 
 /** With a live socket the states wait for what it announces; without one the answer's own have to do. */
@@ -106,6 +106,7 @@ async function start() {
   try {
     await refresh()
   } catch (error) {
+    showStatus('lost', 'Not connected')
     showFailure(error.message, () => location.reload())
     return
   }

@@ -79,7 +79,7 @@ export function showQuestion(session, { onAnswer, onExit, takeFocus }) {
   )
 }
 
-export function showEnd(session, onAgain) {
+export function showEnd(session, { onAgain, takeFocus }) {
   const { answers, steps, state, poll, score } = session
   const isCompleted = state === 'completed'
   const title = isCompleted
@@ -90,22 +90,26 @@ export function showEnd(session, onAgain) {
     {
       above: isCompleted ? `${poll.title}, completed with a score of ${score}` : poll.title,
       title,
+      takeFocus,
     },
     element(
       'p',
       { className: 'prose' },
       isCompleted
         ? 'Your answers are in. Whatever the account has set to follow, such as a thank-you message, appears under “Messages to you”.'
-        : 'What you had answered is kept with the session, and the flow has exited.',
+        : 'What you had answered is kept for a while, and the flow has exited.',
     ),
-    element(
-      'dl',
-      { className: 'answers', hidden: given.length === 0 },
-      ...given.flatMap(({ text, answer }) => [element('dt', {}, text), element('dd', {}, answer)]),
-    ),
+    ...(given.length > 0 ? [answerList(given)] : []),
     actions(element('button', { type: 'button', onclick: busy(onAgain) }, 'Answer again')),
   )
 }
+
+const answerList = (given) =>
+  element(
+    'dl',
+    { className: 'answers' },
+    ...given.flatMap(({ text, answer }) => [element('dt', {}, text), element('dd', {}, answer)]),
+  )
 
 export function showFailure(message, onRetry) {
   show(

@@ -121,18 +121,18 @@ export function createSessions(options: SessionsOptions, { polls, store, log }: 
   ): Promise<boolean> {
     const { session_id, poll, state, updated_at } = record.session
     if (updated_at >= oldest) return false
-    if (state === 'active') {
-      await changeExisting(poll.poll_key, session_id, (session, now) =>
-        session.updated_at < oldest ? exitSession(session, now) : { session, announcements: [] },
-      )
-      return false
-    }
-    if (record.outbox.length > 0) return false
     try {
+      if (state === 'active') {
+        await changeExisting(poll.poll_key, session_id, (session, now) =>
+          session.updated_at < oldest ? exitSession(session, now) : { session, announcements: [] },
+        )
+        return false
+      }
+      if (record.outbox.length > 0) return false
       await store.remove(key, revision)
       return true
     } catch (error) {
-      if (error instanceof ConflictError) return false
+      if (error instanceof ConflictError || error instanceof NotFoundError) return false
       throw error
     }
   }

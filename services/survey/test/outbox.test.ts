@@ -1,6 +1,8 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { EventInput } from '@signalbox/contracts'
 import { silentLog, UnavailableError } from '@signalbox/kit'
 import { createMemoryStore } from '@signalbox/store'
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createOutbox } from '../src/outbox.ts'
 import { createSessionStore } from '../src/session-store.ts'
@@ -37,6 +39,7 @@ async function openOutbox(publish: (event: EventInput) => Promise<unknown>) {
   )
   return {
     outbox,
+    sessions,
     setUnavailable(reason: string | undefined) {
       unavailable = reason
     },
@@ -80,4 +83,46 @@ test('an event that is not confirmed is published again, before any later one', 
   expect(published).toHaveLength(3)
   expect(published[1]).toBe(published[0])
   expect(published[2]).toMatch(/^b/)
+})
+
+test('two processes that publish the same session at once repeat events, but never let a later one arrive first', async () => {
+  const turns = fc.infiniteStream(fc.nat(4))
+  let repeated = 0
+  await fc.assert(
+    fc.asyncProperty(turns, async (delays) => {
+      const arrived: unknown[] = []
+      const wait = async () => {
+        for (let turn: number = delays.next().value; turn > 0; turn -= 1) await nextTurn()
+      }
+      const publishEvent = async ({ event_data }: EventInput) => {
+        await wait()
+        arrived.push(event_data.name)
+        await wait()
+      }
+      await using first = await openOutbox(publishEvent)
+      const second = createOutbox(
+        { accountKey: 'demo' },
+        {
+          sessions: first.sessions,
+          source: { publishEvent },
+          unavailableReason: () => undefined,
+          log: silentLog,
+        },
+      )
+      const names = ['a', 'b', 'c', 'd', 'e', 'f']
+      const scans: Promise<void>[] = []
+      for (const name of names) {
+        await first.announce(name)
+        await wait()
+        scans.push(second.scan({ minAgeMs: 0 }))
+      }
+      await Promise.all([first.outbox.drain(), ...scans])
+      await first.outbox.scan({ minAgeMs: 0 })
+      expect([...new Set(arrived)]).toEqual(names)
+      expect(await first.pending()).toBe(0)
+      repeated += arrived.length - names.length
+    }),
+    { numRuns: 60 },
+  )
+  expect(repeated, 'both did publish at once').toBeGreaterThan(0)
 })
