@@ -25,8 +25,13 @@ export interface Expression {
   evaluate(scope: Scope, budget: Budget): Value
 }
 
-const MAX_CACHED = 10_000
-const cache = new LRUCache<string, Expression>({ max: MAX_CACHED })
+/** Compiled, a character takes about 100 bytes: at most 50 MB, and some 8,000 expressions of ordinary length. */
+const MAX_CACHED_CHARS = 512 * 1024
+const cache = new LRUCache<string, Expression>({
+  max: 10_000,
+  maxSize: MAX_CACHED_CHARS,
+  sizeCalculation: (_expression, text) => text.length,
+})
 
 /** Compiled once per text and process. Throws a `Fault`; failures are not kept. */
 export function expressionOf(text: string): Expression {

@@ -23,7 +23,7 @@ export interface Template {
 
 const MAX_DEPTH = 32
 const MAX_VALUES = 10_000
-const MAX_CACHED_CHARS = 16 * 1024 * 1024
+const MAX_CACHED_CHARS = 4 * 1024 * 1024
 
 type Path = readonly (string | number)[]
 type Resolver = (scope: Scope, budget: Budget) => Json
