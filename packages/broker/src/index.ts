@@ -17,6 +17,7 @@ export type {
   Settlement,
 } from './port.ts'
 export { createPublisher, type Publisher, type TraceOptions } from './publisher.ts'
+export { readAs, readCommand, readEvent, readJson } from './reading.ts'
 export {
   type BindingSpec,
   createTopology,

@@ -33,9 +33,11 @@ export function configErrors(schema: JsonObject, config: JsonObject, base: strin
   const validate = compileConfigSchema(schema)
   if (validate(config)) return []
   const templated = templatedPointers(config, '')
+  const found = validate.errors ?? []
+  const open = found.filter((error) => dependsOnTemplate(error, templated))
   const errors = new Map<string, FieldError>()
-  for (const error of validate.errors ?? []) {
-    if (dependsOnTemplate(error, templated)) continue
+  for (const error of found) {
+    if (open.some((other) => isSameOrBranch(error, other))) continue
     const { path, message } = readable(error, base)
     errors.set(`${path} ${message}`, { path, message })
   }
@@ -48,6 +50,11 @@ function dependsOnTemplate(error: ErrorObject, templated: readonly string[]): bo
       pointer === error.instancePath ||
       (COMPOSITE_KEYWORDS.has(error.keyword) && pointer.startsWith(`${error.instancePath}/`)),
   )
+}
+
+/** Whether `error` is `other`, or what one branch of it (of an `anyOf`, say) lacks. */
+function isSameOrBranch(error: ErrorObject, other: ErrorObject): boolean {
+  return error === other || error.schemaPath.startsWith(`${other.schemaPath}/`)
 }
 
 /** JSON pointers of the strings that hold a template. */

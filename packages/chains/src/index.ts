@@ -2,5 +2,6 @@
 
 export { checkChain } from './check.ts'
 export { compileConfigSchema } from './config-schema.ts'
+export { type Fired, firedBy, loopError, stepIdOf } from './fired.ts'
 export { type ChainIndex, createChainIndex, type MatchOutcome, type NearMiss } from './matching.ts'
 export { advanceRun, type Move, type PassedStep, type RunError, startRun } from './run.ts'

@@ -117,6 +117,20 @@ describe('the chain check', () => {
     expect(check({ steps: [step('a', 'send_sms', config)] })).toEqual([])
   })
 
+  it('does not choose a branch of a union for a template', () => {
+    const either = entry('either', {
+      type: 'object',
+      anyOf: [
+        { properties: { kind: { const: 'a' }, x: { type: 'string' } }, required: ['x'] },
+        { properties: { kind: { const: 'b' }, y: { type: 'string' } }, required: ['y'] },
+      ],
+    })
+    const chain = (config: JsonObject) =>
+      check({ steps: [step('a', 'either', config)] }, [either]).map(({ path }) => path)
+    expect(chain({ kind: '${{ event.event_data.kind }}', z: 1 })).toEqual([])
+    expect(chain({ kind: 'a', z: 1 })).toContain('steps[0].config.x')
+  })
+
   it('names every fault at once', () => {
     expect(check({ steps: [step('a', 'nope'), step('a', 'nope')] })).toHaveLength(3)
   })
@@ -124,14 +138,14 @@ describe('the chain check', () => {
 
 type ChainOverrides = { steps: unknown[]; trigger: unknown }
 
-function check(overrides: Partial<ChainOverrides>) {
+function check(overrides: Partial<ChainOverrides>, handlers: readonly CatalogEntry[] = catalog) {
   const chain: Chain = chainSchema.parse({
     name: 'A chain',
     trigger: { conversation_type: 'poll', event_type: 'poll_complete' },
     steps: [step('a', 'log')],
     ...overrides,
   })
-  return checkChain(chain, catalog)
+  return checkChain(chain, handlers)
 }
 
 function step(id: string, handler: string, config: JsonObject = {}) {

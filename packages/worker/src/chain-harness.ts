@@ -2,18 +2,21 @@
  * Runs chains in memory, through the same check, matching and run machine as in production: without brokers, in milliseconds.
  * What handlers fire is matched again, so that a chain that starts another is seen to.
  */
-import { advanceRun, checkChain, createChainIndex, type Move, startRun } from '@signalbox/chains'
+import {
+  advanceRun,
+  checkChain,
+  createChainIndex,
+  firedBy,
+  loopError,
+  type Move,
+  startRun,
+} from '@signalbox/chains'
 import {
   type CatalogEntry,
   type ChainInput,
   chainSchema,
-  completeCommand,
-  completeEvent,
   type EventInput,
-  firedIdOf,
   type Json,
-  LIMITS,
-  type RunContext,
   type StepResult,
   type StoredChain,
   type VumiApiCommand,
@@ -103,10 +106,9 @@ export async function testChain(test: ChainTest): Promise<ChainTestOutcome> {
   return outcome
 
   async function dispatch(event: VumiApiEvent): Promise<void> {
-    const { hops = 0, path = [] } = event.caused_by ?? {}
-    if (hops > LIMITS.maxHops) {
-      const message = `the event is ${hops} hops from its source, at most ${LIMITS.maxHops} are allowed`
-      outcome.deadLetters.push({ code: 'SB_HOP_LIMIT', message, event_id: event.event_id, path })
+    const loop = loopError(event)
+    if (loop) {
+      outcome.deadLetters.push({ ...loop, event_id: event.event_id })
       return
     }
     const { matched, reason = 'no chain matched' } = index.match(event)
@@ -150,21 +152,11 @@ export async function testChain(test: ChainTest): Promise<ChainTestOutcome> {
     outcome.deadLetters.push({ ...error, event_id: event.event_id, chain_id, step_id: step.id })
   }
 
-  function collectFired({ invocation_id, context, events: fired = [], commands = [] }: StepResult) {
-    for (const [index, event] of fired.entries()) {
-      const caused = completeEvent({
-        ...event,
-        event_id: firedIdOf(invocation_id, 'event', index),
-        account_key: context.event.account_key,
-        caused_by: originOf(context),
-      })
-      outcome.firedEvents.push(caused)
-      events.push(caused)
-    }
-    for (const [index, command] of commands.entries()) {
-      const command_id = firedIdOf(invocation_id, 'command', index)
-      outcome.commands.push(completeCommand({ ...command, command_id }))
-    }
+  function collectFired(result: StepResult): void {
+    const fired = firedBy(result)
+    events.push(...fired.events)
+    outcome.firedEvents.push(...fired.events)
+    outcome.commands.push(...fired.commands)
   }
 }
 
@@ -195,15 +187,5 @@ function stepOf({ context, status, output, error }: StepResult): TestedStep {
     status,
     ...(output === undefined ? {} : { output }),
     ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
-  }
-}
-
-function originOf({ event, run_id, chain, step_index }: RunContext) {
-  return {
-    event_id: event.event_id,
-    run_id,
-    step_id: chain.steps[step_index]?.id ?? String(step_index),
-    hops: (event.caused_by?.hops ?? 0) + 1,
-    path: [...(event.caused_by?.path ?? []), chain.chain_id],
   }
 }

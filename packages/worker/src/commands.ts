@@ -10,12 +10,11 @@
  * | it takes too long, or another error says it may pass    | given back after a second                              |
  * | any other error                                         | a dead letter with its code                            |
  */
-import type { Broker, Settlement } from '@signalbox/broker'
-import { commandSchema, type JsonObject, type VumiApiCommand } from '@signalbox/contracts'
+import { type Broker, readAs, readCommand, readJson, type Settlement } from '@signalbox/broker'
+import type { JsonObject, VumiApiCommand } from '@signalbox/contracts'
 import { AppError, delay, type Log } from '@signalbox/kit'
 import { z } from 'zod'
 import { inTime, workerStopped } from './in-time.ts'
-import { parseBody, parseMessage } from './message.ts'
 import { whileUnavailable } from './patience.ts'
 import { settlementOf } from './settlement.ts'
 
@@ -71,11 +70,7 @@ export async function consumeCommands<Kwargs extends Record<string, unknown>>(
     const startedAtMs = performance.now()
     let settlement: Settlement = { kind: 'ack' }
     try {
-      const command = parseMessage(
-        commandSchema,
-        parseBody(delivery.body, 'a command'),
-        'the command',
-      )
+      const command = readCommand(readJson(delivery.body, 'the command'), delivery)
       facts = { command: command.command, commandId: command.command_id }
       await perform(command)
     } catch (error) {
@@ -98,7 +93,7 @@ export async function consumeCommands<Kwargs extends Record<string, unknown>>(
       )
     }
     const schema = definition.kwargs ?? z.unknown()
-    const { kwargs } = parseMessage(
+    const { kwargs } = readAs(
       z.looseObject({ kwargs: schema }),
       command,
       `command "${command.command}"`,

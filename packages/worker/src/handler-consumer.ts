@@ -6,7 +6,15 @@
  * bad (or poisonous) invocation becomes a dead letter. An invocation that is delivered again while it is still in hand here (the
  * connection was lost meanwhile) joins the one in hand.
  */
-import type { Broker, Consumer, DeadLetterReason, Delivery, Settlement } from '@signalbox/broker'
+import {
+  type Broker,
+  type Consumer,
+  type DeadLetterReason,
+  type Delivery,
+  readAs,
+  readJson,
+  type Settlement,
+} from '@signalbox/broker'
 import {
   type HandlerInvocation,
   invocationSchema,
@@ -18,7 +26,6 @@ import { AppError, InvalidInputError, type Log } from '@signalbox/kit'
 import { type ExecutionDeps, executeInvocation } from './execution.ts'
 import { createGate } from './gate.ts'
 import type { Handler } from './handler.ts'
-import { parseBody, parseMessage } from './message.ts'
 import { whileUnavailable } from './patience.ts'
 import type { ResultDestination, ResultOutbox } from './result-outbox.ts'
 import { settlementOf } from './settlement.ts'
@@ -145,7 +152,7 @@ export async function consumeInvocations(
 }
 
 function itemsOf({ body }: Delivery): readonly unknown[] {
-  const items = parseBody(body, 'a batch of invocations')
+  const items = readJson(body, 'a batch of invocations', LIMITS.maxBatchBytes)
   if (Array.isArray(items) && items.length >= 1 && items.length <= LIMITS.maxBatchItems)
     return items
   throw new InvalidInputError(
@@ -156,7 +163,7 @@ function itemsOf({ body }: Delivery): readonly unknown[] {
 
 /** Checked, with its context as it was sent: that is echoed. */
 function invocationOf(item: unknown, handler: Handler): HandlerInvocation {
-  const invocation = parseMessage(invocationSchema, item, 'an invocation')
+  const invocation = readAs(invocationSchema, item, 'an invocation')
   if (invocation.handler === handler.name) {
     return { ...invocation, context: (item as HandlerInvocation).context }
   }

@@ -1,11 +1,18 @@
 /** What the dispatcher does with an event: match it, start its runs, tell its biography. */
-import type { Delivery, Settlement } from '@signalbox/broker'
-import { type MatchOutcome, startRun } from '@signalbox/chains'
-import { type BiographyFact, LIMITS, runIdOf, type VumiApiEvent } from '@signalbox/contracts'
+import { type Delivery, readEvent, readJson, type Settlement } from '@signalbox/broker'
+import { loopError, type MatchOutcome, startRun } from '@signalbox/chains'
+import { type BiographyFact, runIdOf, type VumiApiEvent } from '@signalbox/contracts'
+import { AppError } from '@signalbox/kit'
 import type { BiographyStore } from '@signalbox/store'
+import { z } from 'zod'
 import type { ChainCache } from './chain-cache.ts'
-import { readEvent } from './intake.ts'
 import { type MoveDeps, performMove } from './moves.ts'
+
+/** What can be told of a message that is no event. */
+const identitySchema = z.object({
+  account_key: z.string().exactOptional(),
+  event_id: z.string().exactOptional(),
+})
 
 export interface EventHandlingDeps extends MoveDeps {
   chains: Pick<ChainCache, 'current'>
@@ -17,17 +24,16 @@ export async function handleEvent(
   delivery: Delivery,
   deps: EventHandlingDeps,
 ): Promise<Settlement> {
-  const intake = readEvent(delivery)
-  if (!intake.ok) {
-    deps.metrics.events.inc({ outcome: 'invalid' })
-    deps.log.warn(
-      { code: intake.reason.code, reason: intake.reason.message },
-      'event.dead_lettered',
-    )
-    return { kind: 'dead_letter', reason: intake.reason }
+  let json: unknown
+  let event: VumiApiEvent
+  try {
+    json = readJson(delivery.body, 'the event')
+    event = readEvent(json, delivery)
+  } catch (error) {
+    return refuse(error, json, deps)
   }
-  const event = intake.value
-  if ((event.caused_by?.hops ?? 0) > LIMITS.maxHops) return stopLoop(event, deps)
+  const loop = loopError(event)
+  if (loop) return stopLoop(event, loop, deps)
 
   const index = await deps.chains.current(event.account_key)
   const match = index.match(event)
@@ -45,25 +51,27 @@ export async function handleEvent(
   return { kind: 'ack' }
 }
 
-/** An event that was caused by too many others before it: the path goes into the dead letter. */
-async function stopLoop(event: VumiApiEvent, deps: EventHandlingDeps): Promise<Settlement> {
-  const path = event.caused_by?.path ?? []
-  const reason = {
-    code: 'SB_HOP_LIMIT',
-    message: `the event is ${event.caused_by?.hops} hops from its source, at most ${LIMITS.maxHops} are allowed; chains passed: ${path.join(' > ')}`,
-    about: 'event' as const,
-    account_key: event.account_key,
-    event_id: event.event_id,
-    path,
-  }
-  const { code, message } = reason
+/** A message that is no event: whom it was about is told as far as it can be read. */
+function refuse(error: unknown, json: unknown, { metrics, log }: EventHandlingDeps): Settlement {
+  if (!(error instanceof AppError)) throw error
+  const { code, message } = error
+  const known = identitySchema.safeParse(json)
+  metrics.events.inc({ outcome: 'invalid' })
+  log.warn({ code, reason: message, accountKey: known.data?.account_key }, 'event.dead_lettered')
+  return { kind: 'dead_letter', reason: { code, message, about: 'event', ...known.data } }
+}
+
+async function stopLoop(
+  event: VumiApiEvent,
+  loop: NonNullable<ReturnType<typeof loopError>>,
+  deps: EventHandlingDeps,
+): Promise<Settlement> {
+  const { account_key, event_id } = event
+  const { code, message, path } = loop
   await record(event, [{ fact: 'dead_lettered', at: now(), code, message }], deps)
   deps.metrics.events.inc({ outcome: 'hop_limit' })
-  deps.log.warn(
-    { accountKey: event.account_key, eventId: event.event_id, code, path },
-    'event.dead_lettered',
-  )
-  return { kind: 'dead_letter', reason }
+  deps.log.warn({ accountKey: account_key, eventId: event_id, code, path }, 'event.dead_lettered')
+  return { kind: 'dead_letter', reason: { ...loop, about: 'event', account_key, event_id } }
 }
 
 function record(

@@ -1,6 +1,6 @@
 /** Performing a move: the shell's half of the run machine. What it publishes is confirmed when it resolves. */
 import { deadLetterOf, type Publisher, type Topology } from '@signalbox/broker'
-import { advanceRun, type Move } from '@signalbox/chains'
+import { advanceRun, type Move, stepIdOf } from '@signalbox/chains'
 import type { BiographyFact, HandlerInvocation, RunContext } from '@signalbox/contracts'
 import { AppError, type Log } from '@signalbox/kit'
 import type { DispatcherMetrics } from './metrics.ts'
@@ -111,8 +111,4 @@ function stepFact(context: RunContext, step: DecidedStep): BiographyFact {
     duration_ms: 0,
     ...step,
   }
-}
-
-export function stepIdOf(context: RunContext): string {
-  return context.chain.steps[context.step_index]?.id ?? String(context.step_index)
 }

@@ -1,23 +1,23 @@
 /** What the dispatcher does with results: publish what the step fired, make the run's next move, tell the biography. */
-import { type Delivery, deadLetterOf, type Settlement } from '@signalbox/broker'
-import { advanceRun } from '@signalbox/chains'
+import { type Delivery, deadLetterOf, readAs, readJson, type Settlement } from '@signalbox/broker'
+import { advanceRun, type Fired, firedBy, stepIdOf } from '@signalbox/chains'
 import {
   type BiographyFact,
-  type CommandInput,
-  completeCommand,
-  completeEvent,
-  type FiredEvent,
-  firedIdOf,
   LIMITS,
+  type RunContext,
   runContextSchema,
+  type StepError,
   type StepResult,
   stepResultSchema,
-  type VumiApiEvent,
+  type VumiApiCommand,
 } from '@signalbox/contracts'
-import { fieldErrorsOf, summarise } from '@signalbox/kit'
+import { AppError, fieldErrorsOf, summarise } from '@signalbox/kit'
 import type { BiographyStore } from '@signalbox/store'
-import { readJson } from './intake.ts'
-import { type MoveDeps, performMove, stepIdOf } from './moves.ts'
+import { z } from 'zod'
+import { type MoveDeps, performMove } from './moves.ts'
+
+/** Each item is read by itself: one that is bad harms no other. */
+const batchSchema = z.array(z.unknown()).min(1).max(LIMITS.maxBatchItems)
 
 export interface ResultHandlingDeps extends MoveDeps {
   biographies: Pick<BiographyStore, 'record'>
@@ -28,12 +28,19 @@ export async function handleResults(
   delivery: Delivery,
   deps: ResultHandlingDeps,
 ): Promise<Settlement> {
-  const json = readJson(delivery.body, 'result', LIMITS.maxBatchBytes)
-  if (!json.ok) return { kind: 'dead_letter', reason: json.reason }
-  const items = json.value
-  if (!Array.isArray(items) || items.length === 0 || items.length > LIMITS.maxBatchItems) {
-    const message = `the message must be an array of 1 to ${LIMITS.maxBatchItems} results`
-    return { kind: 'dead_letter', reason: { code: 'SB_INVALID_MESSAGE', message, about: 'result' } }
+  let items: unknown[]
+  try {
+    items = readAs(
+      batchSchema,
+      readJson(delivery.body, 'the message', LIMITS.maxBatchBytes),
+      'the message',
+    )
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    return {
+      kind: 'dead_letter',
+      reason: { code: error.code, message: error.message, about: 'result' },
+    }
   }
   await Promise.all(items.map((item) => handleItem(item, delivery, deps)))
   return { kind: 'ack' }
@@ -86,103 +93,81 @@ function readResult(item: unknown): StepResult | { message: string } {
 }
 
 async function handleResult(
-  result: StepResult,
+  answered: StepResult,
   traceparent: string | undefined,
   deps: ResultHandlingDeps,
 ): Promise<void> {
-  const { context } = result
-  const [firedEvents, firedCommands] = await Promise.all([
-    publishEvents(result, traceparent, deps),
-    publishCommands(result, traceparent, deps),
-  ])
+  const { context } = answered
+  const fired = firedBy(answered)
+  const refusal = await publishFired(fired, context, traceparent, deps)
+  const result = refusal ? { ...answered, status: 'failed' as const, error: refusal } : answered
   const facts = await performMove(advanceRun(context, result), traceparent, deps)
   await deps.biographies.record([
     {
       accountKey: context.event.account_key,
       eventId: context.event.event_id,
-      facts: [stepFact(result, firedEvents, firedCommands), ...facts],
+      facts: [stepFact(result, fired), ...facts],
     },
   ])
   deps.metrics.steps.inc({ status: result.status })
 }
 
-async function publishEvents(
-  result: StepResult,
+/** Resolves after the confirms; to an error when something can never be published (it is too large). */
+async function publishFired(
+  { events, commands }: Fired,
+  context: RunContext,
   traceparent: string | undefined,
   deps: ResultHandlingDeps,
-): Promise<string[]> {
-  const events = (result.events ?? []).map((fired, index) => causedEvent(result, fired, index))
-  await Promise.all(events.map((event) => deps.publisher.event(event, { traceparent })))
-  deps.metrics.fired.inc({ kind: 'event' }, events.length)
-  return events.map((event) => event.event_id)
-}
-
-/** The event that a step fired, complete: its account is the run's, its identity follows from the invocation. */
-function causedEvent(result: StepResult, fired: FiredEvent, index: number): VumiApiEvent {
-  const { event, run_id, chain } = result.context
-  return completeEvent({
-    ...fired,
-    event_id: firedIdOf(result.invocation_id, 'event', index),
-    account_key: event.account_key,
-    caused_by: {
-      event_id: event.event_id,
-      run_id,
-      step_id: stepIdOf(result.context),
-      hops: (event.caused_by?.hops ?? 0) + 1,
-      path: [...(event.caused_by?.path ?? []), chain.chain_id],
-    },
-  })
-}
-
-async function publishCommands(
-  result: StepResult,
-  traceparent: string | undefined,
-  deps: ResultHandlingDeps,
-): Promise<string[]> {
-  const publish = async (input: CommandInput, index: number): Promise<string> => {
-    const command = completeCommand({
-      ...input,
-      command_id: firedIdOf(result.invocation_id, 'command', index),
-    })
-    if ((await deps.publisher.command(command, { traceparent })) === 'unroutable') {
-      const { event, run_id, chain } = result.context
-      const message = `no worker "${command.worker_name}" takes commands; the command was "${command.command}"`
-      await deps.publisher.deadLetter(
-        deadLetterOf(
-          {
-            exchange: deps.topology.exchange.commands,
-            routingKey: command.worker_name,
-            body: Buffer.from(JSON.stringify(command)),
-          },
-          {
-            code: 'SB_UNKNOWN_WORKER',
-            message,
-            about: 'command',
-            account_key: event.account_key,
-            event_id: event.event_id,
-            run_id,
-            chain_id: chain.chain_id,
-            step_id: stepIdOf(result.context),
-          },
-        ),
-      )
-      deps.log.warn(
-        { accountKey: event.account_key, runId: run_id, workerName: command.worker_name },
-        'command.dead_lettered',
-      )
-    }
-    return command.command_id
+): Promise<StepError | undefined> {
+  try {
+    await Promise.all([
+      ...events.map((event) => deps.publisher.event(event, { traceparent })),
+      ...commands.map((command) => publishCommand(command, context, traceparent, deps)),
+    ])
+  } catch (error) {
+    if (!(error instanceof AppError) || error.retryable) throw error
+    return { code: error.code, message: error.message, retryable: false }
   }
-  const ids = await Promise.all((result.commands ?? []).map(publish))
-  deps.metrics.fired.inc({ kind: 'command' }, ids.length)
-  return ids
+  deps.metrics.fired.inc({ kind: 'event' }, events.length)
+  deps.metrics.fired.inc({ kind: 'command' }, commands.length)
+  return undefined
 }
 
-function stepFact(
-  result: StepResult,
-  firedEvents: string[],
-  firedCommands: string[],
-): BiographyFact {
+async function publishCommand(
+  command: VumiApiCommand,
+  context: RunContext,
+  traceparent: string | undefined,
+  { publisher, topology, log }: ResultHandlingDeps,
+): Promise<void> {
+  if ((await publisher.command(command, { traceparent })) === 'routed') return
+  const { event, run_id, chain } = context
+  const { worker_name } = command
+  await publisher.deadLetter(
+    deadLetterOf(
+      {
+        exchange: topology.exchange.commands,
+        routingKey: worker_name,
+        body: Buffer.from(JSON.stringify(command)),
+      },
+      {
+        code: 'SB_UNKNOWN_WORKER',
+        message: `no worker "${worker_name}" takes commands; the command was "${command.command}"`,
+        about: 'command',
+        account_key: event.account_key,
+        event_id: event.event_id,
+        run_id,
+        chain_id: chain.chain_id,
+        step_id: stepIdOf(context),
+      },
+    ),
+  )
+  log.warn(
+    { accountKey: event.account_key, runId: run_id, workerName: worker_name },
+    'command.dead_lettered',
+  )
+}
+
+function stepFact(result: StepResult, { events, commands }: Fired): BiographyFact {
   const { context, error } = result
   const step = context.chain.steps[context.step_index]
   return {
@@ -195,7 +180,9 @@ function stepFact(
     status: result.status,
     duration_ms: result.duration_ms,
     ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
-    ...(firedEvents.length === 0 ? {} : { fired_events: firedEvents }),
-    ...(firedCommands.length === 0 ? {} : { fired_commands: firedCommands }),
+    ...(events.length === 0 ? {} : { fired_events: events.map(({ event_id }) => event_id) }),
+    ...(commands.length === 0
+      ? {}
+      : { fired_commands: commands.map(({ command_id }) => command_id) }),
   }
 }

@@ -1,14 +1,7 @@
 /** What the relay reads in a delivery: a state change for a channel, something that is none, or a fault. Pure. */
-import type { Delivery } from '@signalbox/broker'
-import {
-  completeEvent,
-  derivedUuid,
-  eventInputSchema,
-  STATE_CHANGE_EVENTS,
-  VUMI_GO,
-  vumiGoEventSchema,
-} from '@signalbox/contracts'
-import { fieldErrorsOf, summarise } from '@signalbox/kit'
+import { type Delivery, readEvent, readJson } from '@signalbox/broker'
+import { STATE_CHANGE_EVENTS, type VumiApiEvent } from '@signalbox/contracts'
+import { AppError, fieldErrorsOf, summarise } from '@signalbox/kit'
 import type { ChannelEntry } from '@signalbox/store'
 import { encodePayload } from './state-change.ts'
 
@@ -27,19 +20,19 @@ export type Reading =
   | { kind: 'misfit'; accountKey: string; eventId: string; reason: string }
 
 export function readDelivery(delivery: Delivery): Reading {
-  const json = parseBody(delivery.body)
-  if (json === undefined) return { kind: 'invalid', reason: 'the message is not JSON' }
-  if (!hasStateChangeType(json)) return { kind: 'ignored' }
-
-  const schema = delivery.exchange === VUMI_GO.exchange ? vumiGoEventSchema : eventInputSchema
-  const parsed = schema.safeParse(json)
-  if (!parsed.success) {
-    return { kind: 'invalid', reason: summarise(fieldErrorsOf(parsed.error)) }
+  let event: VumiApiEvent
+  try {
+    const json = readJson(delivery.body, 'the event')
+    if (!hasStateChangeType(json)) return { kind: 'ignored' }
+    event = readEvent(json, delivery)
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    return { kind: 'invalid', reason: error.message }
   }
-  const event = completeEvent({ ...parsed.data, event_id: eventIdOf(parsed.data, delivery) })
   if (event.person_key === undefined) return { kind: 'ignored' }
 
-  const { entity, schema: dataSchema } = STATE_CHANGE_EVENTS[json.event_type]
+  const { entity, schema: dataSchema } =
+    STATE_CHANGE_EVENTS[event.event_type as keyof typeof STATE_CHANGE_EVENTS]
   const change = dataSchema.safeParse(event.event_data)
   if (!change.success) {
     const reason = summarise(fieldErrorsOf(change.error))
@@ -52,23 +45,6 @@ export function readDelivery(delivery: Delivery): Reading {
       id: event.event_id,
       payload: encodePayload(entity, change.data, event.timestamp),
     },
-  }
-}
-
-/** The same for every redelivery, also when a plain client set none: appending an id again changes nothing. */
-function eventIdOf(event: { event_id?: string | undefined }, delivery: Delivery): string {
-  return (
-    event.event_id ??
-    delivery.properties.messageId ??
-    derivedUuid('event', delivery.body.toString('base64'))
-  )
-}
-
-function parseBody(body: Buffer): unknown {
-  try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
-  } catch {
-    return undefined
   }
 }
 
