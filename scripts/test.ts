@@ -9,7 +9,9 @@ import { spawnSync } from 'node:child_process'
 const vitestArgs = process.argv.slice(2)
 
 if (vitestArgs.length === 0) {
-  run('biome', ['ci', '--error-on-warnings', '.'])
+  // n.b. asked to, because on a build machine biome colours what goes into a file.
+  const colours = process.stdout.isTTY ? 'force' : 'off'
+  run('biome', ['ci', `--colors=${colours}`, '--error-on-warnings', '.'])
   run('oxlint', ['--type-aware', '--deny-warnings', '.'])
   run('tsc', ['--noEmit'])
 }

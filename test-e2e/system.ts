@@ -67,6 +67,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   try {
     const edgeInstances = await several(edges, 'edge')
     const survey = await start('survey', {
+      DEMO_SMS_GATEWAY: 'true',
       SURVEY_PUBLIC_EDGE_URL: edgeInstances[0]!.url.replace(/^http/, 'ws'),
     })
     const [api, dispatcherInstances, handlerInstances] = await Promise.all([

@@ -84,7 +84,7 @@ export function problemOf(
   errors: AppError['details'] = [],
 ): Problem {
   return {
-    type: `https://signalbox.invalid/errors/${code}`,
+    type: `urn:signalbox:error:${code}`,
     title: TITLES[ERROR_CODES[code]] ?? 'Error',
     status: ERROR_CODES[code],
     code,

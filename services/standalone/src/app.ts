@@ -47,7 +47,12 @@ export async function startStandalone(
   const edgeUrl = await listen(await createEdge({ tokenSecret }, deps), settings.EDGE_PORT)
   const surveyUrl = await listen(
     await createSurvey(
-      { adminKey, tokenSecret, publicEdgeUrl: edgeUrl.replace(/^http/, 'ws') },
+      {
+        adminKey,
+        tokenSecret,
+        publicEdgeUrl: edgeUrl.replace(/^http/, 'ws'),
+        isDemoSmsGatewayEnabled: settings.SMS_GATEWAY_URL === undefined,
+      },
       deps,
     ),
     settings.SURVEY_PORT,

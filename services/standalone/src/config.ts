@@ -46,20 +46,14 @@ export const config = z.object({
     .min(32)
     .optional()
     .meta({ description: 'Signs WebSocket tokens; absent: a random one at each start.' }),
-  SIGNALBOX_HANDLERS: z
-    .string()
-    .optional()
-    .meta({
-      description:
-        'A module whose default export is a handler, or an array of them, to run beside the built-in ones.',
-    }),
-  SIGNALBOX_SEED_DEMO: z
-    .stringbool()
-    .optional()
-    .meta({
-      description:
-        'Create the demo poll and chain in the account `demo`; default: on the memory engine only.',
-    }),
+  SIGNALBOX_HANDLERS: z.string().optional().meta({
+    description:
+      'A module whose default export is a handler, or an array of them, to run beside the built-in ones.',
+  }),
+  SIGNALBOX_SEED_DEMO: z.stringbool().optional().meta({
+    description:
+      'Create the demo poll and chain in the account `demo`; default: on the memory engine only.',
+  }),
   SMS_GATEWAY_URL: z
     .url({ protocol: /^https?$/ })
     .optional()

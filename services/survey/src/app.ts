@@ -51,7 +51,7 @@ export interface Survey extends AsyncDisposable {
 /** Takes commands and publishes what is pending from now on; disposing it finishes what it has, within the broker's own bounds. */
 export function createSurvey(options: SurveyOptions, deps: SurveyDeps): Survey {
   const { accountKey = 'demo', workerName = 'survey', pagePollKey = DEMO_POLL.poll_key } = options
-  const { adminKey, tokenSecret, publicEdgeUrl, isDemoSmsGatewayEnabled = true } = options
+  const { adminKey, tokenSecret, publicEdgeUrl, isDemoSmsGatewayEnabled = false } = options
   const { broker, store, log, readiness, metrics } = deps
   const unavailableReason = () => broker.unavailableReason()
   readiness.add('rabbitmq', unavailableReason)

@@ -45,7 +45,7 @@ export const config = z.object({
     .meta({
       description: 'The edge as browsers reach it. Default: the host of the page, port 8081.',
     }),
-  DEMO_SMS_GATEWAY: z.stringbool().default(true).meta({
+  DEMO_SMS_GATEWAY: z.stringbool().default(false).meta({
     description: 'Offer the demo SMS gateway, which keeps messages and sends nothing to anybody.',
   }),
 })

@@ -285,7 +285,7 @@ describe('the demo SMS gateway', () => {
     }) as const
 
   it('takes a message once for each Idempotency-Key, and lists it for the admin key', async () => {
-    await using survey = await startSurvey()
+    await using survey = await startSurvey({ isDemoSmsGatewayEnabled: true })
     const first = await survey.app.inject(sms('k1'))
     const repeated = await survey.app.inject(sms('k1'))
     const second = await survey.app.inject(sms('k2', 'Once more'))
@@ -300,7 +300,7 @@ describe('the demo SMS gateway', () => {
   })
 
   it('shows a person what was sent to the number they gave, since they began', async () => {
-    await using survey = await startSurvey()
+    await using survey = await startSurvey({ isDemoSmsGatewayEnabled: true })
     await survey.app.inject(sms('before', 'Not yours'))
     const browser = browserOf(survey)
     const { session_id } = await beginAs(browser)
@@ -319,11 +319,11 @@ describe('the demo SMS gateway', () => {
     expect((await browserOf(survey)({ url: '/v1/messages' })).statusCode).toBe(401)
   })
 
-  it('says what is wrong with a message, and is not there when it is switched off', async () => {
-    await using survey = await startSurvey()
+  it('says what is wrong with a message, and is not there unless it is switched on', async () => {
+    await using survey = await startSurvey({ isDemoSmsGatewayEnabled: true })
     const refused = await survey.app.inject({ ...sms('k'), payload: { to: 'me', body: '' } })
     expect(refused.json()).toMatchObject({ errors: [{ path: 'to' }, { path: 'body' }] })
-    await using without = await startSurvey({ isDemoSmsGatewayEnabled: false })
+    await using without = await startSurvey()
     expect((await without.app.inject(sms('k'))).statusCode).toBe(404)
   })
 })
