@@ -46,7 +46,7 @@ export async function startStandalone(
   }
   const edgeUrl = await listen(await createEdge({ tokenSecret }, deps), settings.EDGE_PORT)
   const surveyUrl = await listen(
-    await createSurvey(
+    createSurvey(
       {
         adminKey,
         tokenSecret,
@@ -72,7 +72,7 @@ export async function startStandalone(
 
   const isDemoSeeded = settings.SIGNALBOX_SEED_DEMO ?? !isDurable
   if (isDemoSeeded) await seedDemo(store)
-  const apiUrl = await listen(await createApi({ adminKey, tokenSecret }, deps), settings.API_PORT)
+  const apiUrl = await listen(createApi({ adminKey, tokenSecret }, deps), settings.API_PORT)
 
   const usesDevelopmentKey = settings.SIGNALBOX_ADMIN_KEY === undefined
   return { engine, isDurable, isDemoSeeded, usesDevelopmentKey, apiUrl, edgeUrl, surveyUrl }
