@@ -1,8 +1,9 @@
 /**
  * The life of a process: parse the configuration, start, work, drain on SIGTERM or SIGINT, exit 0.
  *
- * What `start` creates it registers on the scope, and it is torn down in the reverse order. A second signal, or a
- * drain that takes longer than it may (counted from the signal), ends the process at once with exit code 1.
+ * What `start` creates it registers on the scope, and it is torn down in the reverse order. A signal during the start (it
+ * may wait for a broker that is away) tears down what there is so far. A second signal, or a drain that takes longer than it may
+ * (counted from the signal), ends the process at once with exit code 1.
  */
 import { AppError, ConfigError } from './errors.ts'
 import { createLogger, type Log } from './logging.ts'
@@ -58,9 +59,13 @@ export async function runService(
   })
   let exitCode = 0
   try {
-    await start(scope)
-    if (phase === 'starting') phase = undefined
-    log.info({}, 'service.started')
+    const starting = start(scope).then(() => {
+      if (phase === 'starting') phase = undefined
+      log.info({}, 'service.started')
+    })
+    await Promise.race([starting, stopping])
+    // n.b. a start that is cut off may fail over what is torn down under it; that is no failure of the service.
+    if (phase === 'stopping') starting.catch(() => undefined)
     log.info({ signal: await stopping }, 'service.stopping')
   } catch (error) {
     log.error({ err: error }, 'service.failed')
