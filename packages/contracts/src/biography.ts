@@ -3,8 +3,12 @@
  *
  * It is kept as facts in the order they were learned and read as a view. Facts may be recorded twice (a delivery that
  * came again); the view counts them once. Nothing in the view is stored: `outcome` is derived.
+ *
+ * A *try* of a run is what happened since its start or since a replay of one of its dead letters. A run's outcome is that of its
+ * latest try.
  */
 import { z } from 'zod'
+import { replayKindSchema } from './dead-letter.ts'
 import { eventSchema, type VumiApiEvent } from './event.ts'
 import { keySchema, nameSchema, timestampSchema } from './names.ts'
 
@@ -50,6 +54,7 @@ export const biographyFactSchema = z.discriminatedUnion('fact', [
     error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
     fired_events: z.array(keySchema).optional(),
     fired_commands: z.array(keySchema).optional(),
+    replay_of: keySchema.optional(),
   }),
   z.strictObject({
     fact: z.literal('run_ended'),
@@ -57,6 +62,20 @@ export const biographyFactSchema = z.discriminatedUnion('fact', [
     run_id: keySchema,
     outcome: z.enum(['succeeded', 'dead_lettered']),
     error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
+    /** The dead letter whose replay this try was; absent: the first try. */
+    replay_of: keySchema.optional(),
+  }),
+  z.strictObject({
+    fact: z.literal('replayed'),
+    at: timestampSchema,
+    dead_letter_id: keySchema,
+    kind: replayKindSchema,
+    /** The run that the dead letter ended. */
+    run_id: keySchema.optional(),
+    /** What took its place, when it was replayed from the start. */
+    new_run: matchedChainSchema.optional(),
+    /** The changed event that was published. */
+    new_event_id: keySchema.optional(),
   }),
   z.strictObject({
     fact: z.literal('dead_lettered'),
@@ -79,13 +98,23 @@ const stepViewSchema = z.strictObject({
   error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
   fired_events: z.array(keySchema).optional(),
   fired_commands: z.array(keySchema).optional(),
+  replay_of: keySchema.optional(),
+})
+
+const replayViewSchema = z.strictObject({
+  dead_letter_id: keySchema,
+  kind: replayKindSchema,
+  at: timestampSchema,
+  run_id: keySchema.optional(),
+  new_run_id: keySchema.optional(),
+  new_event_id: keySchema.optional(),
 })
 
 export const biographySchema = z
   .strictObject({
     event: eventSchema,
     received_at: timestampSchema,
-    /** `pending` until every run has ended; `dead_lettered` when at least one run, or the event itself, was. */
+    /** `pending` until every run has ended; `dead_lettered` when at least one run, or the event itself, was. A replaced run does not count. */
     outcome: eventOutcomeSchema,
     reason: z.string().optional(),
     runs: z.array(
@@ -95,8 +124,12 @@ export const biographySchema = z
         by_default: z.boolean(),
         steps: z.array(stepViewSchema),
         error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
+        /** The run that took its place, when it was replayed from the start. */
+        replaced_by: keySchema.optional(),
       }),
     ),
+    /** The replays of its dead letters. */
+    replays: z.array(replayViewSchema).optional(),
     not_matched: z.array(unmatchedChainSchema),
   })
   .meta({ id: 'Biography' })
@@ -116,15 +149,23 @@ export function biographyOf(recorded: readonly BiographyFact[]): Biography | und
   const matched = facts.find((fact) => fact.fact === 'matched')
   const deadLettered = facts.find((fact) => fact.fact === 'dead_lettered')
 
-  const runs: Biography['runs'] = (matched?.matched ?? []).map((chain) => {
-    const ended = facts.find((fact) => fact.fact === 'run_ended' && fact.run_id === chain.run_id)
-    const end = ended?.fact === 'run_ended' ? ended : undefined
+  const replays = facts.filter((fact) => fact.fact === 'replayed')
+  const chains = [
+    ...(matched?.matched ?? []),
+    ...replays.flatMap(({ new_run }) => (new_run ? [new_run] : [])),
+  ]
+  const runs: Biography['runs'] = chains.map((chain) => {
+    const end = endOfLatestTry(facts, chain.run_id)
+    const replacement = replays.findLast(
+      ({ run_id, new_run }) => run_id === chain.run_id && new_run,
+    )
     return {
       ...chain,
       status: end?.outcome ?? 'running',
       by_default: matched?.by_default ?? false,
       steps: stepsOf(facts, chain.run_id),
       ...(end?.error ? { error: end.error } : {}),
+      ...(replacement?.new_run ? { replaced_by: replacement.new_run.run_id } : {}),
     }
   })
 
@@ -136,7 +177,56 @@ export function biographyOf(recorded: readonly BiographyFact[]): Biography | und
     ...(reason === undefined ? {} : { reason }),
     runs,
     not_matched: matched?.not_matched ?? [],
+    ...(replays.length === 0 ? {} : { replays: replays.map(replayView) }),
   }
+}
+
+/** n.b. The facts of a try may be recorded before the replay that began it is. */
+function endOfLatestTry(
+  facts: readonly BiographyFact[],
+  runId: string,
+): Extract<BiographyFact, { fact: 'run_ended' }> | undefined {
+  const tries = new Set<string | undefined>()
+  for (const fact of facts) {
+    if (fact.fact === 'replayed') {
+      if (fact.run_id === runId && !fact.new_run) tries.add(fact.dead_letter_id)
+    } else if ((fact.fact === 'step' || fact.fact === 'run_ended') && fact.run_id === runId) {
+      tries.add(fact.replay_of)
+    }
+  }
+  const latest = [...tries].at(-1)
+  return facts
+    .filter((fact) => fact.fact === 'run_ended')
+    .find((fact) => fact.run_id === runId && fact.replay_of === latest)
+}
+
+function replayView({
+  dead_letter_id,
+  kind,
+  at,
+  run_id,
+  new_run,
+  new_event_id,
+}: Extract<BiographyFact, { fact: 'replayed' }>): NonNullable<Biography['replays']>[number] {
+  return {
+    dead_letter_id,
+    kind,
+    at,
+    ...(run_id === undefined ? {} : { run_id }),
+    ...(new_run === undefined ? {} : { new_run_id: new_run.run_id }),
+    ...(new_event_id === undefined ? {} : { new_event_id }),
+  }
+}
+
+/** Says of what happens in a run which try it belongs to. */
+export function inTry(
+  { replay_of }: { replay_of?: string | undefined },
+  facts: readonly BiographyFact[],
+): BiographyFact[] {
+  if (replay_of === undefined) return [...facts]
+  return facts.map((fact) =>
+    fact.fact === 'step' || fact.fact === 'run_ended' ? { ...fact, replay_of } : fact,
+  )
 }
 
 function outcomeOf(
@@ -147,8 +237,9 @@ function outcomeOf(
   if (isDeadLettered) return 'dead_lettered'
   if (!isMatched) return 'pending'
   if (runs.length === 0) return 'unmatched'
-  if (runs.some((run) => run.status === 'running')) return 'pending'
-  return runs.some((run) => run.status === 'dead_lettered') ? 'dead_lettered' : 'succeeded'
+  const statuses = runs.filter((run) => run.replaced_by === undefined).map((run) => run.status)
+  if (statuses.includes('running')) return 'pending'
+  return statuses.includes('dead_lettered') ? 'dead_lettered' : 'succeeded'
 }
 
 /** The first fact of each attempt, in the order in which the attempts ended. */
@@ -160,7 +251,7 @@ function stepsOf(
   for (const fact of facts) {
     if (fact.fact !== 'step' || fact.run_id !== runId) continue
     const { fact: _fact, run_id: _runId, ...step } = fact
-    const id = `${step.step_id}/${step.attempt}`
+    const id = `${step.step_id}/${step.attempt}/${step.replay_of ?? ''}`
     if (!byAttempt.has(id)) byAttempt.set(id, step)
   }
   return [...byAttempt.values()]

@@ -35,6 +35,8 @@ export const eventInputSchema = z
     timestamp: timestampSchema.optional(),
     person_key: keySchema.optional(),
     caused_by: causedBySchema.optional(),
+    /** The dead letter that was edited into this event; set by Signalbox alone. */
+    replay_of: keySchema.optional(),
   })
   .meta({
     id: 'EventInput',
@@ -55,7 +57,7 @@ export type VumiApiEvent = z.infer<typeof eventSchema>
 
 /** What a handler returns to fire an event: the account is always the run's own. */
 export const firedEventSchema = eventInputSchema
-  .omit({ account_key: true, caused_by: true, event_id: true })
+  .omit({ account_key: true, caused_by: true, event_id: true, replay_of: true })
   .meta({ id: 'FiredEvent' })
 export type FiredEvent = z.infer<typeof firedEventSchema>
 

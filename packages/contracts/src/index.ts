@@ -29,6 +29,7 @@ export {
   eventOutcomeSchema,
   eventSummaryOf,
   eventSummarySchema,
+  inTry,
 } from './biography.ts'
 export {
   type Chain,
@@ -71,7 +72,23 @@ export {
   tokenClaimsSchema,
   tokenRequestSchema,
 } from './credential.ts'
-export { type DeadLetter, deadLetterSchema } from './dead-letter.ts'
+export {
+  DEAD_LETTER_STATES,
+  type DeadLetter,
+  type DeadLetterGroup,
+  type DeadLetterState,
+  type DeadLetterSummary,
+  deadLetterGroupSchema,
+  deadLetterSchema,
+  deadLetterStateSchema,
+  deadLetterSummarySchema,
+  INSTALLATION_ACCOUNT,
+  type KeptDeadLetter,
+  keptDeadLetterSchema,
+  REPLAY_KINDS,
+  type ReplayKind,
+  runContextIn,
+} from './dead-letter.ts'
 export {
   type CausedBy,
   causedBySchema,

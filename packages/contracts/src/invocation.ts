@@ -36,6 +36,8 @@ export const runContextSchema = z
     error: contextErrorSchema.optional(),
     chain: chainSnapshotSchema,
     step_index: z.int().min(0),
+    /** The dead letter whose replay the run goes on from. */
+    replay_of: keySchema.optional(),
   })
   .meta({ id: 'RunContext', description: 'The run itself. Workers echo it untouched.' })
 

@@ -21,14 +21,25 @@ const vumiTimestampSchema = z
 
 export const vumiGoEventSchema = z
   .looseObject({
-    ...eventInputSchema.omit({ event_data: true, conversation_type: true, caused_by: true }).shape,
+    ...eventInputSchema.omit({
+      event_data: true,
+      conversation_type: true,
+      caused_by: true,
+      replay_of: true,
+    }).shape,
     content: jsonObjectSchema,
     conversation_type: nameSchema.optional(),
     timestamp: vumiTimestampSchema.optional(),
   })
   .transform((message): EventInput => {
-    // n.b. the shape is loose, so a `caused_by` would pass; hops are the dispatcher's to count.
-    const { content, conversation_type, caused_by: _causedBy, ...rest } = message
+    // n.b. the shape is loose, so these would pass; hops and replays are the dispatcher's to count.
+    const {
+      content,
+      conversation_type,
+      caused_by: _causedBy,
+      replay_of: _replayOf,
+      ...rest
+    } = message
     return {
       ...rest,
       conversation_type: conversation_type ?? VUMI_GO.conversationType,

@@ -6,14 +6,20 @@ import type { EventFilter } from './ports.ts'
 export function factIdOf(fact: BiographyFact): string {
   switch (fact.fact) {
     case 'step':
-      return `step ${fact.run_id} ${fact.step_id} ${fact.attempt}`
+      return `step ${fact.run_id} ${fact.step_id} ${fact.attempt}${tryOf(fact)}`
     case 'run_ended':
-      return `run_ended ${fact.run_id}`
+      return `run_ended ${fact.run_id}${tryOf(fact)}`
+    case 'replayed':
+      return `replayed ${fact.dead_letter_id} ${fact.kind}`
     case 'received':
     case 'matched':
     case 'dead_lettered':
       return fact.fact
   }
+}
+
+function tryOf({ replay_of }: { replay_of?: string | undefined }): string {
+  return replay_of === undefined ? '' : ` ${replay_of}`
 }
 
 export function matchesFilter(summary: EventSummary, filter: EventFilter): boolean {

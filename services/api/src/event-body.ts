@@ -26,6 +26,7 @@ const publishedEventSchema = eventInputSchema
   .extend({
     account_key: nameSchema.optional().meta({ description: 'When sent, that of the path.' }),
     caused_by: z.never('is set by Signalbox alone; leave it out').optional(),
+    replay_of: z.never('is set by Signalbox alone; leave it out').optional(),
   })
   .meta({ id: 'PublishedEvent', description: 'What is absent is generated.' })
 
@@ -84,7 +85,11 @@ export function readEvents({ body, mediaType, accountKey }: EventBody): VumiApiE
 }
 
 function readEvent(item: unknown, accountKey: string): EventInput {
-  const { caused_by: _never, ...event } = parseInput(publishedEventSchema, item, 'the event')
+  const {
+    caused_by: _causedBy,
+    replay_of: _replayOf,
+    ...event
+  } = parseInput(publishedEventSchema, item, 'the event')
   if (event.account_key !== undefined && event.account_key !== accountKey) {
     const message = `is "${event.account_key}", and the path says "${accountKey}"`
     throw new InvalidInputError(message, { details: [{ path: 'account_key', message }] })
