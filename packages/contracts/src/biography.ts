@@ -52,6 +52,10 @@ export const biographyFactSchema = z.discriminatedUnion('fact', [
     status: z.enum(['succeeded', 'failed', 'skipped']),
     duration_ms: z.number(),
     error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
+    /** When the next attempt begins, at the earliest; absent: this was the last. */
+    retry_at: timestampSchema.optional(),
+    /** How often a worker died on this attempt before it came to an end. */
+    redeliveries: z.int().optional(),
     fired_events: z.array(keySchema).optional(),
     fired_commands: z.array(keySchema).optional(),
     replay_of: keySchema.optional(),
@@ -96,6 +100,8 @@ const stepViewSchema = z.strictObject({
   at: timestampSchema,
   duration_ms: z.number(),
   error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
+  retry_at: timestampSchema.optional(),
+  redeliveries: z.int().optional(),
   fired_events: z.array(keySchema).optional(),
   fired_commands: z.array(keySchema).optional(),
   replay_of: keySchema.optional(),

@@ -35,10 +35,38 @@ export const triggerSchema = z
     description: 'Which events start the chain; `{"default": true}`: those that start no other.',
   })
 
-/** Kept and shown in this version; delayed retries act on it. Delays in milliseconds. */
+const MAX_DELAY_MS = 24 * 60 * 60 * 1_000
+/** Below RabbitMQ's 30 minutes, after which it calls a consumer stuck. Source: https://www.rabbitmq.com/docs/consumers#acknowledgement-timeout */
+const MAX_STEP_TIMEOUT_MS = 25 * 60 * 1_000
+
+const delaySchema = z.int().min(1_000).max(MAX_DELAY_MS)
+
+/** Delays in milliseconds, 1 s to 24 h. What they come to is said in docs/delivery.md. */
 export const retryPolicySchema = z
-  .strictObject({ max_attempts: z.int().min(1).max(50).optional() })
-  .meta({ id: 'RetryPolicy' })
+  .strictObject({
+    /** The first included; default 3. */
+    max_attempts: z.int().min(1).max(50).optional(),
+    /** A ready table of delays, instead of the three fields below. */
+    schedule: z.enum(['fast', 'webhook']).optional(),
+    /** Default 1,000. */
+    initial_delay_ms: delaySchema.optional(),
+    /** What each delay is multiplied with to make the next; default 2. */
+    factor: z.number().min(1).max(10).optional(),
+    /** Default 3,600,000. */
+    max_delay_ms: delaySchema.optional(),
+  })
+  .refine(
+    (policy) =>
+      policy.schedule === undefined ||
+      [policy.initial_delay_ms, policy.factor, policy.max_delay_ms].every(
+        (own) => own === undefined,
+      ),
+    'has either a schedule or delays of its own, not both',
+  )
+  .meta({
+    id: 'RetryPolicy',
+    description: 'How often, and after which delays, a step that failed is tried again.',
+  })
 
 export interface Step {
   id: string
@@ -46,6 +74,7 @@ export interface Step {
   config: z.infer<typeof jsonObjectSchema>
   when?: string | undefined
   retry?: z.infer<typeof retryPolicySchema> | undefined
+  timeout_ms?: number | undefined
   on_error: OnError
 }
 export type OnError = 'stop' | 'continue' | { steps: Step[] }
@@ -62,6 +91,8 @@ export const stepSchema: z.ZodType<Step, StepInput> = z
       config: jsonObjectSchema.default({}),
       when: expressionSchema.optional(),
       retry: retryPolicySchema.optional(),
+      /** How long one attempt may take; the handler's own timeout holds as well. */
+      timeout_ms: z.int().min(1).max(MAX_STEP_TIMEOUT_MS).optional(),
       on_error: z
         .union([z.enum(['stop', 'continue']), z.strictObject({ steps: newStepsSchema() })])
         .default('stop'),

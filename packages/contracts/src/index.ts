@@ -139,6 +139,7 @@ export {
   problemSchema,
 } from './problem.ts'
 export {
+export { RETRY_DELAYS_MS, retryDelayAtLeast } from './retry-delays.ts'
   type Entity,
   entitySchema,
   FLOW_STATES,

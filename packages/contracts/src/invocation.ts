@@ -8,7 +8,14 @@ import { z } from 'zod'
 import { chainSnapshotSchema } from './chain.ts'
 import { commandInputSchema } from './command.ts'
 import { eventSchema, firedEventSchema } from './event.ts'
-import { jsonObjectSchema, jsonSchema, keySchema, LIMITS, nameSchema } from './names.ts'
+import {
+  jsonObjectSchema,
+  jsonSchema,
+  keySchema,
+  LIMITS,
+  nameSchema,
+  traceparentSchema,
+} from './names.ts'
 
 export const stepErrorSchema = z
   .looseObject({
@@ -36,6 +43,8 @@ export const runContextSchema = z
     error: contextErrorSchema.optional(),
     chain: chainSnapshotSchema,
     step_index: z.int().min(0),
+    /** W3C trace context of the event: here, because a message may carry invocations of several traces. */
+    traceparent: traceparentSchema.optional(),
     /** The dead letter whose replay the run goes on from. */
     replay_of: keySchema.optional(),
   })
@@ -48,6 +57,12 @@ export const invocationSchema = z
     handler: nameSchema,
     config: jsonObjectSchema,
     context: runContextSchema,
+    /** How long the attempt may take; the handler's own timeout holds as well. */
+    timeout_ms: z.int().min(1).optional(),
+    /** True: it may have been sent before, so a worker that can look up what became of it does so first. */
+    repeat: z.boolean().optional(),
+    /** Deliveries of it that came to nothing before this message was made of it. */
+    redeliveries: z.int().min(0).optional(),
   })
   .meta({
     id: 'HandlerInvocation',
@@ -64,6 +79,8 @@ export const stepResultSchema = z
     events: z.array(firedEventSchema).max(100).optional(),
     commands: z.array(commandInputSchema).max(100).optional(),
     duration_ms: z.number().min(0),
+    /** How often the invocation had been delivered, to nothing, before this answer: its worker died. Absent: never. */
+    redeliveries: z.int().min(0).optional(),
     context: runContextSchema,
   })
   .meta({ id: 'StepResult', description: 'What became of one attempt at one step.' })
