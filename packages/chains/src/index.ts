@@ -2,6 +2,14 @@
 
 export { checkChain } from './check.ts'
 export { compileConfigSchema } from './config-schema.ts'
+export {
+  type ChainGraph,
+  createChainGraph,
+  type LinkedChain,
+  type Loop,
+  type LoopSearch,
+  mayFire,
+} from './cycles.ts'
 export { type Fired, firedBy, loopError, stepIdOf } from './fired.ts'
 export { type ChainIndex, createChainIndex, type MatchOutcome, type NearMiss } from './matching.ts'
 export { advanceRun, type Move, type PassedStep, type RunError, startRun } from './run.ts'

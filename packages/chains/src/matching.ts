@@ -196,7 +196,7 @@ function kindOf(of: { conversation_type: string; event_type: string }): string {
   return `${of.conversation_type}.${of.event_type}`
 }
 
-function entryOf<Value>(map: Map<string, Value>, key: string, create: () => Value): Value {
+export function entryOf<Key, Value>(map: Map<Key, Value>, key: Key, create: () => Value): Value {
   let value = map.get(key)
   if (value === undefined) {
     value = create()

@@ -1,0 +1,36 @@
+/** Sets of events: those that a trigger takes, and those that a step may fire, as far as that is known before an event is there. */
+import type { Step, Trigger } from '@signalbox/contracts'
+
+const WILDCARD = '*'
+/** Its literal config says what it fires; what it leaves out is that of the event it handles. */
+export const FIRE_EVENT = 'fire_event'
+
+/** A set of events, by conversation_type, event_type and conversation_key; undefined: any. */
+export type Pattern = readonly [type: Part, event: Part, conversation: Part]
+export type Part = string | undefined
+
+export const ANY: Pattern = [undefined, undefined, undefined]
+
+export function patternOf(trigger: Trigger): Pattern {
+  if ('default' in trigger) return ANY
+  const part = (name: string): Part => (name === WILDCARD ? undefined : name)
+  return [part(trigger.conversation_type), part(trigger.event_type), trigger.conversation_key]
+}
+
+export function patternFiredBy({ config }: Step, [type, , conversation]: Pattern): Pattern {
+  const part = (value: unknown, absent: Part): Part => {
+    if (value === undefined) return absent
+    return typeof value === 'string' && !value.includes('${{') ? value : undefined
+  }
+  return [
+    part(config.conversation_type, type),
+    part(config.event_type, undefined),
+    part(config.conversation_key, conversation),
+  ]
+}
+
+/** The kind as far as it is known from either side. */
+export function kindOf(fired: Pattern, trigger: Trigger): string {
+  const started = patternOf(trigger)
+  return [0, 1].map((part) => fired[part] ?? started[part] ?? WILDCARD).join('.')
+}
