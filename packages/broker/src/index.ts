@@ -3,6 +3,13 @@
 export { type AmqpBrokerOptions, openAmqpBroker } from './amqp/broker.ts'
 export { deadLetterOf } from './dead-letter.ts'
 export { createMemoryBroker, type MemoryBrokerOptions } from './memory/broker.ts'
+export {
+  type Batch,
+  createOutbox,
+  type Outbox,
+  type OutboxDeps,
+  type OutboxOptions,
+} from './outbox.ts'
 export type {
   Broker,
   ConsumeOptions,
@@ -16,7 +23,12 @@ export type {
   PublishOutcome,
   Settlement,
 } from './port.ts'
-export { createPublisher, type Publisher, type TraceOptions } from './publisher.ts'
+export {
+  type BatchOptions,
+  createPublisher,
+  type Publisher,
+  type TraceOptions,
+} from './publisher.ts'
 export { readAs, readCommand, readEvent, readJson } from './reading.ts'
 export {
   type BindingSpec,

@@ -15,6 +15,11 @@ export interface TraceOptions {
   traceparent?: string | undefined
 }
 
+export interface BatchOptions {
+  /** The batch as JSON, of whoever has encoded it already. */
+  json?: string
+}
+
 export type Publisher = ReturnType<typeof createPublisher>
 
 /**
@@ -28,10 +33,10 @@ export function createPublisher(broker: Pick<Broker, 'publish' | 'topology'>) {
     to: { exchange: string; routingKey: string },
     type: string,
     messageId: string,
-    content: unknown,
+    json: string,
     options: TraceOptions & { replyTo?: string; maxBytes?: number; timestampMs?: number } = {},
   ): Promise<PublishOutcome> => {
-    const body = Buffer.from(JSON.stringify(content))
+    const body = Buffer.from(json)
     const maxBytes = options.maxBytes ?? LIMITS.maxMessageBytes
     if (body.length > maxBytes) {
       throw new InvalidInputError(
@@ -69,7 +74,7 @@ export function createPublisher(broker: Pick<Broker, 'publish' | 'topology'>) {
         { exchange: exchange.events, routingKey: eventRoutingKey(event) },
         'VumiApiEvent',
         event.event_id,
-        event,
+        JSON.stringify(event),
         {
           ...options,
           timestampMs: Date.parse(event.timestamp),
@@ -82,23 +87,23 @@ export function createPublisher(broker: Pick<Broker, 'publish' | 'topology'>) {
         { exchange: exchange.commands, routingKey: command.worker_name },
         'VumiApiCommand',
         command.command_id,
-        command,
+        JSON.stringify(command),
         options,
       )
     },
-    /** All of one handler. `unroutable`: no worker has ever offered that handler. */
+    /** All of one handler. `unroutable`: no worker has ever offered that handler. A message of one has its trace in its headers too. */
     async invocations(
       batch: readonly [HandlerInvocation, ...HandlerInvocation[]],
-      options: TraceOptions = {},
+      { json = JSON.stringify(batch) }: BatchOptions = {},
     ): Promise<PublishOutcome> {
       const [first] = batch
       return publish(
         { exchange: exchange.handlers, routingKey: first.handler },
         'HandlerInvocation',
         first.invocation_id,
-        batch,
+        json,
         {
-          ...options,
+          traceparent: batch.length === 1 ? first.context.traceparent : undefined,
           replyTo: queue.dispatcherResults,
           maxBytes: LIMITS.maxBatchBytes,
         },
@@ -107,17 +112,14 @@ export function createPublisher(broker: Pick<Broker, 'publish' | 'topology'>) {
     async results(
       replyTo: string,
       batch: readonly [StepResult, ...StepResult[]],
-      options: TraceOptions = {},
+      { json = JSON.stringify(batch) }: BatchOptions = {},
     ): Promise<PublishOutcome> {
       return publish(
         { exchange: '', routingKey: replyTo },
         'StepResult',
         batch[0].invocation_id,
-        batch,
-        {
-          ...options,
-          maxBytes: LIMITS.maxBatchBytes,
-        },
+        json,
+        { maxBytes: LIMITS.maxBatchBytes },
       )
     },
     async deadLetter(letter: DeadLetter): Promise<void> {
@@ -125,7 +127,7 @@ export function createPublisher(broker: Pick<Broker, 'publish' | 'topology'>) {
         { exchange: exchange.dead, routingKey: letter.routing_key },
         'DeadLetter',
         letter.dead_letter_id,
-        letter,
+        JSON.stringify(letter),
         {
           maxBytes: 2 * LIMITS.maxBatchBytes,
         },

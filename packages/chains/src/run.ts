@@ -54,7 +54,7 @@ export type Move =
     }
 
 /** The first move. The same event and chain give the same `run_id`, however often they meet. */
-export function startRun(event: VumiApiEvent, chain: StoredChain): Move {
+export function startRun(event: VumiApiEvent, chain: StoredChain, traceparent?: string): Move {
   const { chain_id, version, name, steps } = chain
   return proceed({
     run_id: runIdOf(event.account_key, event.event_id, chain_id),
@@ -62,6 +62,7 @@ export function startRun(event: VumiApiEvent, chain: StoredChain): Move {
     results: {},
     chain: { chain_id, version, name, steps },
     step_index: 0,
+    ...(traceparent === undefined ? {} : { traceparent }),
   })
 }
 

@@ -27,7 +27,7 @@ import { type ExecutionDeps, executeInvocation } from './execution.ts'
 import { createGate } from './gate.ts'
 import type { Handler } from './handler.ts'
 import { whileUnavailable } from './patience.ts'
-import type { ResultDestination, ResultOutbox } from './result-outbox.ts'
+import type { ResultOutbox } from './result-outbox.ts'
 import { settlementOf } from './settlement.ts'
 import type { WorkerMetrics } from './worker-metrics.ts'
 
@@ -85,11 +85,8 @@ export async function consumeInvocations(
         return { settlement: { kind: 'ack' }, invocations: items.length, split: true }
       }
       if (batch.length === 1) known = identityOf(batch[0]!)
-      const destination = {
-        replyTo: delivery.properties.replyTo ?? broker.topology.queue.dispatcherResults,
-        traceparent: delivery.properties.traceparent,
-      }
-      const results = await allOf(batch.map((invocation) => perform(invocation, destination)))
+      const { replyTo = broker.topology.queue.dispatcherResults } = delivery.properties
+      const results = await allOf(batch.map((invocation) => perform(invocation, replyTo)))
       const failed = results.filter(({ status }) => status === 'failed').length
       return { settlement: { kind: 'ack' }, invocations: batch.length, failed }
     } catch (error) {
@@ -108,7 +105,7 @@ export async function consumeInvocations(
   }
 
   async function split(items: readonly unknown[], { properties }: Delivery): Promise<void> {
-    const { replyTo, traceparent } = properties
+    const { replyTo } = properties
     await allOf(
       items.map((item) =>
         whileUnavailable(
@@ -121,7 +118,6 @@ export async function consumeInvocations(
                 messageId: uuidv7(),
                 type: 'HandlerInvocation',
                 ...(replyTo === undefined ? {} : { replyTo }),
-                ...(traceparent === undefined ? {} : { traceparent }),
               },
             }),
           { patienceMs, signal: shutdown },
@@ -131,10 +127,7 @@ export async function consumeInvocations(
   }
 
   /** Executes and sends the result; resolves after its confirm. */
-  function perform(
-    invocation: HandlerInvocation,
-    destination: ResultDestination,
-  ): Promise<StepResult> {
+  function perform(invocation: HandlerInvocation, replyTo: string): Promise<StepResult> {
     const id = `${invocation.invocation_id}/${invocation.attempt}`
     const underWay = inHand.get(id)
     if (underWay) return underWay
@@ -142,7 +135,7 @@ export async function consumeInvocations(
       .then(async (result) => {
         metrics?.invocations.inc({ handler: handler.name, status: result.status })
         metrics?.duration.observe({ handler: handler.name }, result.duration_ms / 1_000)
-        await outbox.send(result, destination)
+        await outbox.send(result, replyTo)
         return result
       })
       .finally(() => inHand.delete(id))

@@ -41,18 +41,16 @@ export interface Outcomes {
   results: StepResult[]
   /** How many messages the results came in. */
   messages: number
-  traceparents: (string | undefined)[]
   deadLetters: DeadLetter[]
 }
 
 /** Consumes the results and the dead letters of a broker from now on. */
 export async function collectOutcomes(broker: Broker): Promise<Outcomes> {
-  const outcomes: Outcomes = { results: [], messages: 0, traceparents: [], deadLetters: [] }
+  const outcomes: Outcomes = { results: [], messages: 0, deadLetters: [] }
   const { dispatcherResults, dead } = broker.topology.queue
-  await broker.consume(dispatcherResults, {}, async ({ body, properties }) => {
+  await broker.consume(dispatcherResults, {}, async ({ body }) => {
     outcomes.results.push(...(JSON.parse(body.toString()) as StepResult[]))
     outcomes.messages += 1
-    outcomes.traceparents.push(properties.traceparent)
     return { kind: 'ack' }
   })
   await broker.consume(dead, {}, async ({ body }) => {

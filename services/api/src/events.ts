@@ -1,6 +1,11 @@
 /** Events in: checked all together, published, answered when the broker has confirmed every one. */
 import type { Publisher } from '@signalbox/broker'
-import { CLOUD_EVENT_MEDIA_TYPE, keySchema, type VumiApiEvent } from '@signalbox/contracts'
+import {
+  CLOUD_EVENT_MEDIA_TYPE,
+  keySchema,
+  traceparentSchema,
+  type VumiApiEvent,
+} from '@signalbox/contracts'
 import { counter, type Log, type Metrics, problemOfError, sendProblem } from '@signalbox/kit'
 import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
@@ -23,9 +28,6 @@ const MEDIA_TYPES = [
   CLOUD_EVENT_MEDIA_TYPE,
   CLOUD_EVENT_BATCH_MEDIA_TYPE,
 ] as const
-
-/** Source: https://www.w3.org/TR/trace-context/#traceparent-header */
-const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
 
 export const events: FastifyPluginAsyncZod<EventsDeps> = async (
   app,
@@ -107,6 +109,5 @@ function mediaTypeOf({ headers }: FastifyRequest): string {
 
 /** One that is not well-formed is ignored, as the specification asks. */
 function traceparentOf({ headers }: FastifyRequest): string | undefined {
-  const { traceparent } = headers
-  return typeof traceparent === 'string' && TRACEPARENT.test(traceparent) ? traceparent : undefined
+  return traceparentSchema.safeParse(headers.traceparent).data
 }

@@ -7,6 +7,7 @@ import type { Log, Metrics, Readiness } from '@signalbox/kit'
 import type { Store } from '@signalbox/store'
 import { createChainCache } from './chain-cache.ts'
 import { handleEvent } from './event-handling.ts'
+import { createInvocationOutbox } from './invocation-outbox.ts'
 import { createDispatcherMetrics } from './metrics.ts'
 import { createOutages } from './outage.ts'
 import { handleResults } from './result-handling.ts'
@@ -41,8 +42,10 @@ export async function createDispatcher(
   const outages = createOutages(log)
   readiness.add('dispatch', () => outages.reason())
   const chains = stack.use(await createChainCache(store.chains, log))
+  const publisher = createPublisher(broker)
   const shared = {
-    publisher: createPublisher(broker),
+    publisher,
+    invocations: createInvocationOutbox({ publisher }),
     topology,
     metrics,
     log,

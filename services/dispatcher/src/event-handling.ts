@@ -40,7 +40,7 @@ export async function handleEvent(
   const { traceparent } = delivery.properties
   const [facts] = await Promise.all([
     Promise.all(
-      match.matched.map((chain) => performMove(startRun(event, chain), traceparent, deps)),
+      match.matched.map((chain) => performMove(startRun(event, chain, traceparent), deps)),
     ),
     record(event, [matchedFact(event, match)], deps),
   ])

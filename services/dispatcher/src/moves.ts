@@ -3,42 +3,39 @@ import { deadLetterOf, type Publisher, type Topology } from '@signalbox/broker'
 import { advanceRun, type Move, stepIdOf } from '@signalbox/chains'
 import type { BiographyFact, HandlerInvocation, RunContext } from '@signalbox/contracts'
 import { AppError, type Log } from '@signalbox/kit'
+import type { InvocationOutbox } from './invocation-outbox.ts'
 import type { DispatcherMetrics } from './metrics.ts'
 
 export interface MoveDeps {
   publisher: Publisher
+  invocations: InvocationOutbox
   topology: Topology
   metrics: DispatcherMetrics
   log: Log
 }
 
 /** Performs `move`, and the moves that follow at once from it; resolves to the facts for the event's biography. */
-export async function performMove(
-  move: Move,
-  traceparent: string | undefined,
-  deps: MoveDeps,
-): Promise<BiographyFact[]> {
+export async function performMove(move: Move, deps: MoveDeps): Promise<BiographyFact[]> {
   const facts: BiographyFact[] = passedFacts(move)
   if (move.kind === 'end') return [...facts, await endRun(move, deps)]
 
-  const failure = await invoke(move.invocation, traceparent, deps)
+  const failure = await invoke(move.invocation, deps)
   if (!failure) return facts
   const { context, handler } = move.invocation
   facts.push(
     stepFact(context, { step_id: stepIdOf(context), handler, status: 'failed', error: failure }),
   )
   const next = advanceRun(context, { status: 'failed', error: { ...failure, retryable: false } })
-  return [...facts, ...(await performMove(next, traceparent, deps))]
+  return [...facts, ...(await performMove(next, deps))]
 }
 
 /** Undefined when the invocation is on its way; else why it can never be. */
 async function invoke(
   invocation: HandlerInvocation,
-  traceparent: string | undefined,
-  { publisher }: MoveDeps,
+  { invocations }: MoveDeps,
 ): Promise<{ code: string; message: string } | undefined> {
   try {
-    if ((await publisher.invocations([invocation], { traceparent })) === 'routed') return undefined
+    if ((await invocations.send(invocation)) === 'routed') return undefined
     return {
       code: 'SB_UNKNOWN_HANDLER',
       message: `no worker has ever offered the handler "${invocation.handler}"`,

@@ -68,7 +68,7 @@ async function handleItem(
     deps.log.warn({ reason: result.message }, 'result.dead_lettered')
     return
   }
-  await handleResult(result, delivery.properties.traceparent, deps)
+  await handleResult(result, deps)
 }
 
 /**
@@ -92,16 +92,13 @@ function readResult(item: unknown): StepResult | { message: string } {
   }
 }
 
-async function handleResult(
-  answered: StepResult,
-  traceparent: string | undefined,
-  deps: ResultHandlingDeps,
-): Promise<void> {
+async function handleResult(answered: StepResult, deps: ResultHandlingDeps): Promise<void> {
   const { context } = answered
   const fired = firedBy(answered)
-  const refusal = await publishFired(fired, context, traceparent, deps)
+  const refusal = await publishFired(fired, context, deps)
   const result = refusal ? { ...answered, status: 'failed' as const, error: refusal } : answered
-  const facts = await performMove(advanceRun(context, result), traceparent, deps)
+  deps.invocations.observe(handlerOf(context), result.duration_ms)
+  const facts = await performMove(advanceRun(context, result), deps)
   await deps.biographies.record([
     {
       accountKey: context.event.account_key,
@@ -116,13 +113,13 @@ async function handleResult(
 async function publishFired(
   { events, commands }: Fired,
   context: RunContext,
-  traceparent: string | undefined,
   deps: ResultHandlingDeps,
 ): Promise<StepError | undefined> {
+  const { traceparent } = context
   try {
     await Promise.all([
       ...events.map((event) => deps.publisher.event(event, { traceparent })),
-      ...commands.map((command) => publishCommand(command, context, traceparent, deps)),
+      ...commands.map((command) => publishCommand(command, context, deps)),
     ])
   } catch (error) {
     if (!(error instanceof AppError) || error.retryable) throw error
@@ -136,11 +133,10 @@ async function publishFired(
 async function publishCommand(
   command: VumiApiCommand,
   context: RunContext,
-  traceparent: string | undefined,
   { publisher, topology, log }: ResultHandlingDeps,
 ): Promise<void> {
+  const { event, run_id, chain, traceparent } = context
   if ((await publisher.command(command, { traceparent })) === 'routed') return
-  const { event, run_id, chain } = context
   const { worker_name } = command
   await publisher.deadLetter(
     deadLetterOf(
@@ -169,13 +165,12 @@ async function publishCommand(
 
 function stepFact(result: StepResult, { events, commands }: Fired): BiographyFact {
   const { context, error } = result
-  const step = context.chain.steps[context.step_index]
   return {
     fact: 'step',
     at: new Date().toISOString(),
     run_id: context.run_id,
     step_id: stepIdOf(context),
-    handler: step?.handler ?? 'unknown',
+    handler: handlerOf(context),
     attempt: result.attempt,
     status: result.status,
     duration_ms: result.duration_ms,
@@ -185,4 +180,8 @@ function stepFact(result: StepResult, { events, commands }: Fired): BiographyFac
       ? {}
       : { fired_commands: commands.map(({ command_id }) => command_id) }),
   }
+}
+
+function handlerOf({ chain, step_index }: RunContext): string {
+  return chain.steps[step_index]?.handler ?? 'unknown'
 }

@@ -1,4 +1,5 @@
 /** A delivery as RabbitMQ brings it. */
+import { traceparentSchema } from '@signalbox/contracts'
 import type { ConsumeMessage } from 'amqplib'
 import type { Delivery, MessageProperties } from '../port.ts'
 
@@ -7,6 +8,7 @@ export class AmqpDelivery implements Delivery {
   readonly exchange: string
   readonly routingKey: string
   readonly redelivered: boolean
+  readonly deliveryCount: number
   readonly properties: Partial<MessageProperties>
   readonly #lost: AbortSignal
 
@@ -15,6 +17,7 @@ export class AmqpDelivery implements Delivery {
     this.exchange = fields.exchange
     this.routingKey = fields.routingKey
     this.redelivered = fields.redelivered
+    this.deliveryCount = deliveryCountOf(fields.redelivered, properties.headers)
     this.properties = propertiesOf(properties)
     this.#lost = lost
   }
@@ -24,14 +27,29 @@ export class AmqpDelivery implements Delivery {
   }
 }
 
-/** What a foreign client left out, or filled with something else than text, is absent. */
+/** What a foreign client left out, or filled with something else than it should be, is absent. */
 function propertiesOf(wire: ConsumeMessage['properties']): Partial<MessageProperties> {
   const properties: Partial<MessageProperties> = {}
-  const traceparent: unknown = wire.headers?.traceparent
   if (typeof wire.messageId === 'string') properties.messageId = wire.messageId
   if (typeof wire.type === 'string') properties.type = wire.type
   if (typeof wire.timestamp === 'number') properties.timestampMs = wire.timestamp * 1_000
   if (typeof wire.replyTo === 'string') properties.replyTo = wire.replyTo
-  if (typeof traceparent === 'string') properties.traceparent = traceparent
+  const traceparent = traceparentOf(wire.headers)
+  if (traceparent !== undefined) properties.traceparent = traceparent
   return properties
+}
+
+function traceparentOf(headers: ConsumeMessage['properties']['headers']): string | undefined {
+  const value: unknown = headers?.traceparent
+  return value === undefined ? undefined : traceparentSchema.safeParse(value).data
+}
+
+/** A quorum queue counts in this header from the second delivery on. Source: https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling */
+function deliveryCountOf(
+  redelivered: boolean,
+  headers: ConsumeMessage['properties']['headers'],
+): number {
+  if (!redelivered) return 0
+  const count: unknown = headers?.['x-delivery-count']
+  return typeof count === 'number' && count >= 1 ? count : 1
 }
