@@ -130,6 +130,7 @@ export {
   messageIdSchema,
   nameSchema,
   timestampSchema,
+  traceparentSchema,
 } from './names.ts'
 export {
   type FieldError,
@@ -138,8 +139,8 @@ export {
   type Problem,
   problemSchema,
 } from './problem.ts'
-export {
 export { RETRY_DELAYS_MS, retryDelayAtLeast } from './retry-delays.ts'
+export {
   type Entity,
   entitySchema,
   FLOW_STATES,

@@ -56,6 +56,12 @@ export const timestampSchema = z.iso
   .datetime({ message: 'must be an RFC 3339 timestamp in UTC, such as 2026-01-31T09:30:00.000Z' })
   .meta({ id: 'Timestamp' })
 
+/** Source: https://www.w3.org/TR/trace-context/#traceparent-header */
+export const traceparentSchema = z
+  .string()
+  .regex(/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/, 'must be a W3C traceparent')
+  .meta({ id: 'Traceparent', description: 'W3C trace context.' })
+
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 export type JsonObject = { [key: string]: Json }
 
