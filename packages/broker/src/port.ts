@@ -38,6 +38,8 @@ export interface Delivery {
   readonly exchange: string
   readonly routingKey: string
   readonly redelivered: boolean
+  /** How often it was delivered before and not settled for good: its consumer gave it back, or died. 0 when `redelivered` is false. */
+  readonly deliveryCount: number
   /** True once the connection it came on is lost: its settlement has no effect any more, and it is delivered again. */
   readonly isVoid: boolean
   /** As sent; a foreign client may have set none. `type` and `contentType` are for information, the body decides. */

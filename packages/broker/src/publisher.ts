@@ -109,6 +109,21 @@ export function createPublisher(broker: Pick<Broker, 'publish' | 'topology'>) {
         },
       )
     },
+    /** Sends one invocation to its handler after `delayMs`, one of `RETRY_DELAYS_MS`. Its `retryQueue` must have been declared. */
+    async retry(invocation: HandlerInvocation, delayMs: number): Promise<void> {
+      const { name } = broker.topology.retryQueue(delayMs)
+      await publishKept(
+        { exchange: name, routingKey: invocation.handler },
+        'HandlerInvocation',
+        invocation.invocation_id,
+        JSON.stringify([invocation]),
+        {
+          traceparent: invocation.context.traceparent,
+          replyTo: queue.dispatcherResults,
+          maxBytes: LIMITS.maxBatchBytes,
+        },
+      )
+    },
     async results(
       replyTo: string,
       batch: readonly [StepResult, ...StepResult[]],

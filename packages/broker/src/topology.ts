@@ -117,7 +117,7 @@ export function createTopology({
         { exchange: exchange.commands, routingKey: worker },
       ]),
     /**
-     * The waiting room for one delay: what is published to the exchange of the same name comes out on the handlers exchange after
+     * The waiting room for one delay, of the few that retries have (`RETRY_DELAYS_MS`): what is published to the exchange of the same name comes out on the handlers exchange after
      * `delayMs`, with its routing key. One queue per delay, because a queue expires its messages from its head only: a long
      * delay before a short one would hold it up.
      */

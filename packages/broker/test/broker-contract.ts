@@ -243,13 +243,19 @@ export function describeBroker(engineName: string, engine: Engine): void {
       expect(later.contents()).toEqual(['end'])
     })
 
-    it('delivers again after a requeue, marked as redelivered', async () => {
-      const got = recorder((delivery) => (delivery.redelivered ? ack : requeue))
+    it('delivers again after a requeue, marked as redelivered and counted', async () => {
+      const got = recorder((delivery) => (delivery.deliveryCount === 2 ? ack : requeue))
       await using _consumer = await broker.consume(queue, {}, got.onDelivery)
       await send(queue, 'again')
-      await waitFor(() => got.deliveries.length === 2, { what: 'the second delivery' })
-      expect(got.contents()).toEqual(['again', 'again'])
-      expect(got.deliveries.map(({ redelivered }) => redelivered)).toEqual([false, true])
+      await waitFor(() => got.deliveries.length === 3, { what: 'the third delivery' })
+      expect(got.contents()).toEqual(['again', 'again', 'again'])
+      expect(
+        got.deliveries.map(({ redelivered, deliveryCount }) => ({ redelivered, deliveryCount })),
+      ).toEqual([
+        { redelivered: false, deliveryCount: 0 },
+        { redelivered: true, deliveryCount: 1 },
+        { redelivered: true, deliveryCount: 2 },
+      ])
     })
 
     it('publishes a dead letter that says why and what', async () => {

@@ -77,6 +77,25 @@ describe('createPublisher', () => {
     expect(JSON.parse(sent[0]!.body.toString())).toEqual([invocation])
   })
 
+  it('gives a message of one invocation its trace; in a batch each context has its own', async () => {
+    const traced = { ...invocation, context: { ...invocation.context, traceparent: 't' } }
+    await publisher.invocations([traced])
+    await publisher.invocations([traced, invocation])
+    expect(sent.map(({ properties }) => properties.traceparent)).toEqual(['t', undefined])
+  })
+
+  it('sends a retry to the queue of its delay, from where it comes to its handler as if sent now', async () => {
+    await publisher.retry({ ...invocation, attempt: 2 }, 5_000)
+    expect(sent[0]).toMatchObject({
+      exchange: 'signalbox.retry.5000',
+      routingKey: 'send_sms',
+      properties: { messageId: 'i-1', replyTo: 'signalbox.dispatcher.results' },
+    })
+    expect(JSON.parse(sent[0]!.body.toString())).toEqual([{ ...invocation, attempt: 2 }])
+    outcome = 'unroutable'
+    await expect(publisher.retry(invocation, 5_000)).rejects.toThrow('no queue takes')
+  })
+
   it('sends results to the queue that asked for them', async () => {
     const { invocation_id, attempt, context } = invocation
     const result = { invocation_id, attempt, status: 'succeeded', duration_ms: 1, context } as const

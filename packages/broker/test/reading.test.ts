@@ -74,6 +74,7 @@ function delivery(
     exchange,
     routingKey: 'poll.poll_complete.acme',
     redelivered: false,
+    deliveryCount: 0,
     isVoid: false,
     properties,
   }

@@ -10,6 +10,7 @@ const delivery: Delivery = {
   exchange: 'e',
   routingKey: 'k',
   redelivered: false,
+  deliveryCount: 0,
   isVoid: false,
   properties: {},
 }

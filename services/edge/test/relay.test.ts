@@ -162,6 +162,7 @@ describe('the relay', () => {
       exchange: 'signalbox.events',
       routingKey: 'x.y.z',
       redelivered: false,
+      deliveryCount: 0,
       isVoid: false,
       properties: {},
     }))

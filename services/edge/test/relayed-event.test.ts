@@ -11,6 +11,7 @@ function delivered(body: unknown, rest: Partial<Delivery> = {}): Delivery {
     exchange: 'signalbox.events',
     routingKey: 'any',
     redelivered: false,
+    deliveryCount: 0,
     isVoid: false,
     properties: {},
     ...rest,

@@ -84,6 +84,7 @@ function deliveryOf({ message, returns }: QueuedMessage): Delivery {
     exchange: message.exchange,
     routingKey: message.routingKey,
     redelivered: returns > 0,
+    deliveryCount: returns,
     isVoid: false,
     properties: message.properties,
   }
