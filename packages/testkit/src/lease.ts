@@ -1,6 +1,6 @@
 /** A part of a shared server that one test file has to itself, and hands back clean. */
 import { randomBytes } from 'node:crypto'
-import { waitFor } from './wait-for.ts'
+import { waitFor } from '@signalbox/private-brokers'
 
 /** What was just closed may take this long to be gone from the server's own list. */
 const CLOSING_GRACE_MS = 3_000

@@ -7,10 +7,13 @@
  *
  * Never somebody's running server by default.
  */
+import {
+  ensureServers,
+  type ServerName,
+  startPrivateRabbitMq,
+  startPrivateRedis,
+} from '@signalbox/private-brokers'
 import { dockerAnswers, startRabbitMqContainer, startRedisContainer } from './docker.ts'
-import { startPrivateRabbitMq } from './private-rabbitmq.ts'
-import { startPrivateRedis } from './private-redis.ts'
-import { ensureServers, type ServerName } from './server-binaries.ts'
 
 export interface RabbitMqServer {
   readonly amqpUrl: string

@@ -1,7 +1,7 @@
 /** A vhost of a test file's own, and a user who sees nothing else. */
 import { randomBytes } from 'node:crypto'
+import { createManagementApi } from '@signalbox/private-brokers'
 import { createLease, type Lease, leaseName } from './lease.ts'
-import { createManagementApi } from './management-api.ts'
 import { givenRabbitMq } from './provisioning.ts'
 
 export interface RabbitMqLease extends Lease {

@@ -1,6 +1,7 @@
 /** A bare WebSocket client: what arrives, as it arrives, with nothing of a protocol above it. */
+
+import { waitFor } from '@signalbox/private-brokers'
 import { WebSocket } from 'ws'
-import { waitFor } from './wait-for.ts'
 
 const HANDSHAKE_TIMEOUT_MS = 10_000
 const NEXT_TIMEOUT_MS = 10_000

@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from '@signalbox/private-brokers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { dockerAnswers } from '../src/docker.ts'
-import { freePort } from '../src/ports.ts'
 
 const engine = createServer((request, response) => {
   if (request.url === '/_ping') response.end('OK')

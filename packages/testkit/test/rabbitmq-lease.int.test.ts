@@ -1,6 +1,6 @@
+import { createManagementApi } from '@signalbox/private-brokers'
 import { connect } from 'amqplib'
 import { expect, test } from 'vitest'
-import { createManagementApi } from '../src/management-api.ts'
 import { leaseRabbitMq } from '../src/rabbitmq-lease.ts'
 
 test('what one lease declares another does not have', async () => {

@@ -1,4 +1,4 @@
-/** RabbitMQ's management HTTP API: as much of it as tests need. */
+/** RabbitMQ's management HTTP API: as much of it as is needed here. */
 
 const REQUEST_TIMEOUT_MS = 10_000
 

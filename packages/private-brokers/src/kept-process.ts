@@ -5,6 +5,7 @@
  * ends, SIGKILL included, the pipe ends with it; the watchdog then removes the process's folder and kills the group.
  */
 import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
 import type { Writable } from 'node:stream'
 import { createLineTail } from './line-tail.ts'
 
@@ -24,6 +25,8 @@ export interface KeptProcessOptions {
   env: Readonly<Record<string, string>>
   /** Where it works; removed when the starter dies, otherwise the starter's to remove. Default: the starter's own, kept. */
   folder?: string
+  /** Told of each whole line of its standard output; those of a process that died suddenly come too. */
+  onLine?: (line: string) => void
 }
 
 export interface KeptProcess {
@@ -45,7 +48,7 @@ export interface KeptProcess {
 }
 
 export function startKeptProcess(options: KeptProcessOptions): KeptProcess {
-  const { name, command, env, folder } = options
+  const { name, command, env, folder, onLine } = options
   const child = spawn('sh', ['-c', WATCHED, name, folder ?? '', ...command], {
     cwd: folder,
     env,
@@ -56,6 +59,7 @@ export function startKeptProcess(options: KeptProcessOptions): KeptProcess {
   const tail = createLineTail()
   child.stdout?.on('data', tail.push)
   child.stderr?.on('data', tail.push)
+  if (onLine && child.stdout) createInterface({ input: child.stdout }).on('line', onLine)
 
   let ending: string | undefined
   const ended = new Promise<string>((resolve) => {

@@ -1,13 +1,14 @@
 /**
- * A server of a test's own, which it may kill and start again: same ports, same data.
+ * A server of one's own, to kill and start again: same ports, same data.
  *
- * States: running -> (kill | stop) -> down -> (start) -> running; disposed from any of them.
+ * States: running -> (kill | stop) -> down -> (start) -> running; running -> (pause) -> paused -> (resume) -> running; disposed
+ * from any of them.
  */
 import { rm } from 'node:fs/promises'
 import type { KeptProcess } from './kept-process.ts'
 import { waitFor } from './wait-for.ts'
 
-/** RabbitMQ takes about 6 s on an idle machine; tests run on busy ones. */
+/** RabbitMQ takes about 6 s on an idle machine, and much longer on a busy one. */
 const START_TIMEOUT_MS = 90_000
 const STOP_TIMEOUT_MS = 30_000
 
@@ -18,12 +19,18 @@ export interface PrivateServer extends AsyncDisposable {
   stop(): Promise<void>
   /** Starts it again with the same ports and data; does nothing while it runs. Resolves when it serves. */
   start(): Promise<void>
+  /** SIGSTOP: it is there, its connections stay, and it does nothing. */
+  pause(): void
+  /** SIGCONT. */
+  resume(): void
+  /** The last lines of its output. */
+  output(): string
 }
 
 export interface PrivateServerOptions {
   name: string
-  /** Its data; removed when it is disposed. */
-  folder: string
+  /** Its data; removed when it is disposed. Default: it has none. */
+  folder?: string
   launch: () => KeptProcess
   /** Whether it serves yet. */
   serves: () => Promise<boolean>
@@ -59,7 +66,7 @@ export async function startPrivateServer(options: PrivateServerOptions): Promise
   }
   async function dispose() {
     await Promise.all([...(running ? [running] : []), ...companions].map((kept) => kept.kill()))
-    await rm(folder, { recursive: true, force: true, maxRetries: 3 })
+    if (folder !== undefined) await rm(folder, { recursive: true, force: true, maxRetries: 3 })
   }
 
   try {
@@ -73,6 +80,9 @@ export async function startPrivateServer(options: PrivateServerOptions): Promise
     kill: async () => running?.kill(),
     stop: async () => running?.terminate(STOP_TIMEOUT_MS),
     start,
+    pause: () => void running?.signal('SIGSTOP'),
+    resume: () => void running?.signal('SIGCONT'),
+    output: () => running?.output() ?? '',
     [Symbol.asyncDispose]: dispose,
   }
 }

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest'
+import { startNodeProcess } from '../src/node-process.ts'
 import { freePort, isListening } from '../src/ports.ts'
-import { startProcess } from '../src/test-process.ts'
 
 const SERVER = new URL('./fixtures/http-server.ts', import.meta.url)
 const NEVER_READY = new URL('./fixtures/never-ready.ts', import.meta.url)
 
 test('a process is ready when it says so, and sees only the environment it is given', async () => {
   const port = await freePort()
-  await using server = await startProcess({
+  await using server = await startNodeProcess({
     name: 'server',
     entry: SERVER,
     env: { PORT: String(port) },
@@ -22,7 +22,7 @@ test('a process is ready when it says so, and sees only the environment it is gi
 test('disposing ends the process', async () => {
   const port = await freePort()
   {
-    await using server = await startProcess({
+    await using server = await startNodeProcess({
       name: 'server',
       entry: SERVER,
       env: { PORT: String(port) },
@@ -34,7 +34,7 @@ test('disposing ends the process', async () => {
 })
 
 test('waiting for a process that ends says how it ended and what it said', async () => {
-  await using failing = await startProcess({
+  await using failing = await startNodeProcess({
     name: 'failing',
     entry: NEVER_READY,
     env: { FAIL: 'yes' },
@@ -46,7 +46,7 @@ test('waiting for a process that ends says how it ended and what it said', async
 
 test('waiting for a process that does not get ready says what it answered', async () => {
   const port = await freePort()
-  await using waiting = await startProcess({
+  await using waiting = await startNodeProcess({
     name: 'waiting',
     entry: NEVER_READY,
     env: { PORT: String(port) },

@@ -1,4 +1,4 @@
-/** A Redis of a test's own. */
+/** A Redis of one's own. */
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

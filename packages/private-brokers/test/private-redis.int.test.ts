@@ -1,8 +1,8 @@
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
+import { startNodeProcess } from '../src/node-process.ts'
 import { isListening } from '../src/ports.ts'
 import { startPrivateRedis } from '../src/private-redis.ts'
-import { startProcess } from '../src/test-process.ts'
 import { waitFor } from '../src/wait-for.ts'
 
 const portOf = (redisUrl: string) => Number(new URL(redisUrl).port)
@@ -35,7 +35,7 @@ test('two private servers share nothing', async () => {
 test.each(['SIGTERM', 'SIGINT', 'SIGKILL'] as const)(
   'a server ends when its starter is ended by %s',
   async (signal) => {
-    await using starter = await startProcess({
+    await using starter = await startNodeProcess({
       name: 'starter',
       entry: new URL('./fixtures/redis-starter.ts', import.meta.url),
       env: {},

@@ -1,4 +1,4 @@
-/** Waiting for a condition with a deadline: the only kind of waiting that tests do. */
+/** Waiting for a condition with a deadline: the only kind of waiting that tests and starters do. */
 import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface WaitOptions {

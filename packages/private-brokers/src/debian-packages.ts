@@ -1,5 +1,5 @@
 /**
- * What tests need from the distribution: looked for first, installed only where that takes nobody's password
+ * What is needed from the distribution: looked for first, installed only where that takes nobody's password
  * (root, with apt-get), else asked for with the command to run.
  */
 import { spawn } from 'node:child_process'
@@ -11,8 +11,7 @@ const INSTALL_TIMEOUT_MS = 15 * 60_000
 
 /** Asked by Debian's maintainer scripts before they start a service; 101 means "do not". */
 const POLICY_FILE = '/usr/sbin/policy-rc.d'
-const POLICY =
-  '#!/bin/sh\n# Written by the tests of Signalbox while they install packages.\nexit 101\n'
+const POLICY = '#!/bin/sh\n# Written by Signalbox while it installs packages.\nexit 101\n'
 
 export interface EnsureOptions {
   /** Whether what the packages bring is there. */
@@ -31,7 +30,7 @@ export async function ensureDebianPackages(
 ): Promise<void> {
   if (await probe()) return
   const advice = [
-    `Tests need ${names.join(' and ')}. Install with:`,
+    `This needs ${names.join(' and ')}. Install with:`,
     `  sudo apt-get install -y --no-install-recommends ${names.join(' ')}`,
     ...(otherwise === undefined ? [] : [otherwise]),
   ].join('\n')

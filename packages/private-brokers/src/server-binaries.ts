@@ -5,6 +5,7 @@ export type ServerName = 'rabbitmq' | 'redis'
 
 /** n.b. the wrapper in /usr/sbin changes user and drops the environment; this is the script behind it. */
 const RABBITMQ_SCRIPT = '/usr/lib/rabbitmq/bin/rabbitmq-server'
+export const RABBITMQCTL = '/usr/lib/rabbitmq/bin/rabbitmqctl'
 
 const PACKAGES: Readonly<Record<ServerName, string>> = {
   rabbitmq: 'rabbitmq-server',

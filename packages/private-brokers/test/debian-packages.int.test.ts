@@ -22,7 +22,7 @@ test('where nothing can be installed the error is the command to run, and what e
     }),
   ).rejects.toThrow(
     [
-      'Tests need chromium and python3-pika. Install with:',
+      'This needs chromium and python3-pika. Install with:',
       '  sudo apt-get install -y --no-install-recommends chromium python3-pika',
       'or leave out the browser',
     ].join('\n'),

@@ -1,25 +1,30 @@
 /**
- * A RabbitMQ of a test's own, with its management API, on the loopback address.
+ * A RabbitMQ of one's own, with its management API, on the loopback address.
  *
  * The Erlang VM looks for a port mapper (epmd) and would leave one behind; it finds one that is kept like itself.
  */
+import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { startKeptProcess } from './kept-process.ts'
 import { createManagementApi, type ManagementApi } from './management-api.ts'
 import { freePort, isListening } from './ports.ts'
 import { type PrivateServer, startPrivateServer } from './private-server.ts'
-import { ensureServers } from './server-binaries.ts'
+import { ensureServers, RABBITMQCTL } from './server-binaries.ts'
 import { waitFor } from './wait-for.ts'
 
 const NODE = 'signalbox@localhost'
+const run = promisify(execFile)
 
 export interface PrivateRabbitMq extends PrivateServer {
   readonly amqpUrl: string
   /** With the administrator's credentials, as `http://user:password@host:port`. */
   readonly managementUrl: string
+  /** Runs `rabbitmqctl` with these arguments on it. Throws with what it printed when it fails. */
+  control(...args: string[]): Promise<void>
 }
 
 /**
@@ -56,6 +61,9 @@ export async function startPrivateRabbitMq(): Promise<PrivateRabbitMq> {
     ...server,
     amqpUrl: `amqp://guest:guest@127.0.0.1:${ports.amqp}`,
     managementUrl,
+    async control(...args) {
+      await run(RABBITMQCTL, ['--quiet', ...args], { env })
+    },
     async kill() {
       await quorumQueuesKept(folder, management)
       await server.kill()

@@ -1,4 +1,4 @@
-/** A service under test, run as its operator runs it: a Node process with an environment, seen from outside. */
+/** A service, run as its operator runs it: a Node process with an environment, seen from outside. */
 import { fileURLToPath } from 'node:url'
 import { startKeptProcess } from './kept-process.ts'
 import { waitFor } from './wait-for.ts'
@@ -7,7 +7,7 @@ const TERMINATION_MS = 10_000
 const READY_TIMEOUT_MS = 20_000
 const REQUEST_TIMEOUT_MS = 2_000
 
-export interface ProcessOptions {
+export interface NodeProcessOptions {
   /** The TypeScript file to run. */
   entry: string | URL
   /** All it sees besides PATH and HOME. */
@@ -17,7 +17,7 @@ export interface ProcessOptions {
 }
 
 /** Disposing: SIGTERM, and SIGKILL after 10 s. It ends with this process in any case. */
-export interface TestProcess extends AsyncDisposable {
+export interface NodeProcess extends AsyncDisposable {
   readonly pid: number
   /** Resolves with how it ended ("exit code 0", "SIGKILL"); never rejects. */
   readonly exited: Promise<string>
@@ -32,7 +32,11 @@ export interface TestProcess extends AsyncDisposable {
   waitForReady(baseUrl: string, options?: { timeoutMs?: number }): Promise<void>
 }
 
-export async function startProcess({ entry, env, name }: ProcessOptions): Promise<TestProcess> {
+export async function startNodeProcess({
+  entry,
+  env,
+  name,
+}: NodeProcessOptions): Promise<NodeProcess> {
   const file = entry instanceof URL ? fileURLToPath(entry) : entry
   const kept = startKeptProcess({
     name,
