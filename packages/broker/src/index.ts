@@ -16,6 +16,7 @@ export type {
   Consumer,
   ConsumerState,
   DeadLetterReason,
+  Death,
   Delivery,
   DeliveryHandler,
   MessageProperties,

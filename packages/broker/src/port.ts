@@ -44,6 +44,19 @@ export interface Delivery {
   readonly isVoid: boolean
   /** As sent; a foreign client may have set none. `type` and `contentType` are for information, the body decides. */
   readonly properties: Partial<MessageProperties>
+  /** Present when it was moved here by the broker itself: why and from where, the last time. */
+  readonly death?: Death | undefined
+}
+
+export interface Death {
+  /** `delivery_limit`: it came back too often. `rejected`: its consumer gave it back for good. `expired`: its time was over. */
+  reason: string
+  queue: string
+  /** How it had come to that queue. */
+  exchange: string
+  routingKey: string
+  /** Unix milliseconds, in whole seconds. */
+  atMs: number
 }
 
 /** Why a delivery ends as a dead letter; the engine adds where it came from and the body. */

@@ -283,7 +283,12 @@ export function describeBroker(engineName: string, engine: Engine): void {
       await using _consumer = await broker.consume(limited, {}, got.onDelivery)
       await send(limited, 'poison')
       await waitFor(() => dead.deliveries.length === 1, { what: 'the message in the dead queue' })
-      expect(dead.deliveries[0]).toMatchObject({ exchange: exchange.dead, routingKey: limited })
+      expect(dead.deliveries[0]).toMatchObject({
+        exchange: exchange.dead,
+        routingKey: limited,
+        death: { reason: 'delivery_limit', queue: limited, exchange: '', routingKey: limited },
+      })
+      expect(Math.abs(Date.now() - dead.deliveries[0]!.death!.atMs)).toBeLessThan(60_000)
       expect(dead.contents()).toEqual(['poison'])
       expect(got.deliveries).toHaveLength(3)
     })

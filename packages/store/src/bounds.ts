@@ -8,6 +8,8 @@ const DAY_MS = 24 * HOUR_MS
 const DEFAULT_BOUNDS: Required<StoreBounds> = {
   maxBiographies: 10_000,
   biographyTtlMs: 7 * DAY_MS,
+  maxDeadLetters: 10_000,
+  deadLetterTtlMs: 30 * DAY_MS,
   maxChannelMessages: 100,
   channelTtlMs: HOUR_MS,
   maxDeletedChains: 10_000,
@@ -24,6 +26,9 @@ export const ORPHAN_FACTS_TTL_MS = HOUR_MS
 
 /** How many biographies one call of `list` looks through at most, whatever the filter. */
 export const MAX_SCANNED_BIOGRAPHIES = 1_000
+
+/** How many dead letters one call of `list` looks through at most, whatever the filter. */
+export const MAX_SCANNED_DEAD_LETTERS = 2_000
 
 /** Fills in the defaults. Throws `InvalidInputError` for a bound that is not a positive integer. */
 export function resolveBounds(bounds: StoreBounds = {}): Required<StoreBounds> {

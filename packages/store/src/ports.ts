@@ -11,11 +11,16 @@ import type {
   CatalogEntry,
   Chain,
   Contact,
+  DeadLetter,
+  DeadLetterGroup,
+  DeadLetterState,
+  DeadLetterSummary,
   EventOutcome,
   EventSummary,
   HandlerDescription,
   Json,
   JsonObject,
+  KeptDeadLetter,
   StoredChain,
 } from '@signalbox/contracts'
 
@@ -172,6 +177,53 @@ export interface BiographyStore {
   forgotten(accountKey: string): Promise<number>
 }
 
+/** A dead letter as it is first kept: with its account, and the kind of event that it all began with. */
+export type NewDeadLetter = DeadLetter &
+  Pick<DeadLetterSummary, 'account_key' | 'conversation_type' | 'event_type' | 'replay_of'>
+
+/** A field that is null asks for the letters that have none. */
+export interface DeadLetterFilter {
+  code?: string
+  handler?: string | null
+  chainId?: string | null
+  conversationType?: string
+  eventType?: string
+  eventId?: string
+  state?: DeadLetterState
+  /** Unix milliseconds of the (latest) failure: from, and before. */
+  sinceMs?: number
+  untilMs?: number
+}
+
+/** Bounded per account by age and count; what falls off is counted (`forgotten`). */
+export interface DeadLetterStore {
+  /**
+   * Keeps it as `open`. One that is kept already is left as it is when it has the same `at` (the same delivery again); with another, the
+   * same message has failed again: it is counted, and open again unless it was discarded. `forgotten`: how many older ones fell off.
+   */
+  keep(letter: NewDeadLetter): Promise<{ forgotten: number }>
+  get(accountKey: string, deadLetterId: string): Promise<KeptDeadLetter | undefined>
+  /**
+   * Replaces the letter by what `change` makes of it, in one atomic step: `change` is called again when somebody else was faster. What
+   * it throws is thrown, and nothing is changed. Undefined: there is no such letter.
+   */
+  update(
+    accountKey: string,
+    deadLetterId: string,
+    change: (letter: DeadLetterSummary) => DeadLetterSummary,
+  ): Promise<DeadLetterSummary | undefined>
+  /** Newest first. A page may be short, or empty with a `next`, when the filter matched little of what was looked through. */
+  list(
+    accountKey: string,
+    filter: DeadLetterFilter,
+    options?: PageOptions,
+  ): Promise<Page<DeadLetterSummary>>
+  /** Of what the filter asks for, by cause, the most frequent first; at most 1,000 causes. */
+  groups(accountKey: string, filter: DeadLetterFilter): Promise<DeadLetterGroup[]>
+  /** How many fell off, ever. */
+  forgotten(accountKey: string): Promise<number>
+}
+
 /** A value that a service keeps for itself (a poll, a half-answered one), guarded by its revision. */
 export interface StoredDocument {
   value: Json
@@ -211,6 +263,7 @@ export interface Store extends AsyncDisposable {
   readonly channels: ChannelStore
   readonly apiKeys: ApiKeyStore
   readonly biographies: BiographyStore
+  readonly deadLetters: DeadLetterStore
   readonly documents: DocumentStore
   /** Why it cannot work now, or undefined. For readiness. */
   unavailableReason(): string | undefined
@@ -222,6 +275,9 @@ export interface StoreBounds {
   /** Biographies per account: default 10,000, and 7 days. */
   maxBiographies?: number
   biographyTtlMs?: number
+  /** Dead letters per account: default 10,000, and 30 days. */
+  maxDeadLetters?: number
+  deadLetterTtlMs?: number
   /** Messages per channel: default 100, and 1 hour after the last one. */
   maxChannelMessages?: number
   channelTtlMs?: number

@@ -1,7 +1,7 @@
 /** What the contract suites work with: chains, facts, and the listing of everything. */
 import type { BiographyFact, Chain, Json } from '@signalbox/contracts'
 import fc from 'fast-check'
-import type { Page, PageOptions, Store, StoreBounds } from '../src/index.ts'
+import type { NewDeadLetter, Page, PageOptions, Store, StoreBounds } from '../src/index.ts'
 
 export interface Engine {
   /** A store with bounds of its own; the caller closes it. */
@@ -76,6 +76,25 @@ export function step(runId: string, stepId: string): BiographyFact {
 
 export function ended(runId: string): BiographyFact {
   return { fact: 'run_ended', at: AT, run_id: runId, outcome: 'succeeded' }
+}
+
+export function deadLetter(
+  accountKey: string,
+  id: string,
+  fields: Partial<NewDeadLetter> = {},
+): NewDeadLetter {
+  return {
+    dead_letter_id: id,
+    account_key: accountKey,
+    code: 'GATEWAY',
+    message: 'it said 500',
+    at: AT,
+    about: 'invocation',
+    exchange: 'signalbox.handlers',
+    routing_key: 'send_sms',
+    body: { json: { id } },
+    ...fields,
+  }
 }
 
 /** Every page after the other; `pages` says how many there were. */

@@ -5,6 +5,7 @@ import { describeCatalog } from './contract/catalog.ts'
 import { describeChains } from './contract/chains.ts'
 import { describeChannels } from './contract/channels.ts'
 import { describeContacts } from './contract/contacts.ts'
+import { describeDeadLetters } from './contract/dead-letters.ts'
 import { describeApiKeys, describeDocuments } from './contract/documents.ts'
 import { type Engine, freshAccount } from './fixtures.ts'
 
@@ -15,6 +16,7 @@ export function describeStore(engineName: string, engine: Engine): void {
   describe(`${engineName}: channels`, () => describeChannels(engine))
   describe(`${engineName}: API keys`, () => describeApiKeys(engine))
   describe(`${engineName}: biographies`, () => describeBiographies(engine))
+  describe(`${engineName}: dead letters`, () => describeDeadLetters(engine))
   describe(`${engineName}: documents`, () => describeDocuments(engine))
 
   describe(`${engineName}: the store`, () => {

@@ -1,7 +1,7 @@
 /** A delivery as RabbitMQ brings it. */
 import { traceparentSchema } from '@signalbox/contracts'
 import type { ConsumeMessage } from 'amqplib'
-import type { Delivery, MessageProperties } from '../port.ts'
+import type { Death, Delivery, MessageProperties } from '../port.ts'
 
 export class AmqpDelivery implements Delivery {
   readonly body: Buffer
@@ -10,6 +10,7 @@ export class AmqpDelivery implements Delivery {
   readonly redelivered: boolean
   readonly deliveryCount: number
   readonly properties: Partial<MessageProperties>
+  readonly death: Death | undefined
   readonly #lost: AbortSignal
 
   constructor({ content, fields, properties }: ConsumeMessage, lost: AbortSignal) {
@@ -19,6 +20,7 @@ export class AmqpDelivery implements Delivery {
     this.redelivered = fields.redelivered
     this.deliveryCount = deliveryCountOf(fields.redelivered, properties.headers)
     this.properties = propertiesOf(properties)
+    this.death = deathOf(properties)
     this.#lost = lost
   }
 
@@ -52,4 +54,30 @@ function deliveryCountOf(
   if (!redelivered) return 0
   const count: unknown = headers?.['x-delivery-count']
   return typeof count === 'number' && count >= 1 ? count : 1
+}
+
+/**
+ * The newest entry of `x-death`, which comes first.
+ * Source: https://www.rabbitmq.com/docs/dlx#effects
+ */
+function deathOf({ headers }: ConsumeMessage['properties']): Death | undefined {
+  const deaths: unknown = headers?.['x-death']
+  const newest: unknown = Array.isArray(deaths) ? deaths[0] : undefined
+  if (typeof newest !== 'object' || newest === null) return undefined
+  const entry = newest as Record<string, unknown>
+  const [routingKey] = Array.isArray(entry['routing-keys'])
+    ? (entry['routing-keys'] as unknown[])
+    : []
+  const time = entry.time as { value?: unknown } | undefined
+  return {
+    reason: textOf(entry.reason),
+    queue: textOf(entry.queue),
+    exchange: textOf(entry.exchange),
+    routingKey: textOf(routingKey),
+    atMs: typeof time?.value === 'number' ? time.value * 1_000 : 0,
+  }
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : ''
 }

@@ -6,7 +6,7 @@
  */
 import { type Log, UnavailableError } from '@signalbox/kit'
 import { createDeclarations } from '../declarations.ts'
-import type { Broker, Consumer, OutgoingMessage, PublishOutcome } from '../port.ts'
+import type { Broker, Consumer, Death, OutgoingMessage, PublishOutcome } from '../port.ts'
 import { prefetchOf } from '../prefetch.ts'
 import { createPublisher } from '../publisher.ts'
 import type { ExchangeSpec, QueueSpec, Topology } from '../topology.ts'
@@ -38,7 +38,7 @@ export function createMemoryBroker({ topology, log }: MemoryBrokerOptions): Brok
     if (!exchanges.has(spec.name)) exchanges.set(spec.name, { spec, bindings: [] })
   }
   const addQueue = (spec: QueueSpec): void => {
-    const queue = new MemoryQueue(spec, (message) => deadLetter(spec, message))
+    const queue = new MemoryQueue(spec, (message, death) => deadLetter(spec, message, death))
     queues.set(spec.name, queue)
     spec.exchanges.forEach(addExchange)
     for (const { exchange, routingKey } of spec.bindings) {
@@ -46,7 +46,7 @@ export function createMemoryBroker({ topology, log }: MemoryBrokerOptions): Brok
       bindings.push({ accepts: routingKeyTest(source.type, routingKey), queue })
     }
   }
-  const route = (message: OutgoingMessage): PublishOutcome => {
+  const route = (message: OutgoingMessage, death?: Death): PublishOutcome => {
     const targets = new Set(
       message.exchange === ''
         ? [queues.get(message.routingKey)].filter((queue) => queue !== undefined)
@@ -55,14 +55,14 @@ export function createMemoryBroker({ topology, log }: MemoryBrokerOptions): Brok
             .bindings.filter(({ accepts }) => accepts(message.routingKey))
             .map(({ queue }) => queue),
     )
-    for (const queue of targets) queue.enqueue(message)
+    for (const queue of targets) queue.enqueue(message, death)
     return targets.size > 0 ? 'routed' : 'unroutable'
   }
-  const deadLetter = (from: QueueSpec, message: OutgoingMessage): void => {
+  const deadLetter = (from: QueueSpec, message: OutgoingMessage, death: Death): void => {
     const outcome =
       from.deadLetterExchange === undefined
         ? 'unroutable'
-        : route({ ...message, exchange: from.deadLetterExchange })
+        : route({ ...message, exchange: from.deadLetterExchange }, death)
     if (outcome === 'unroutable') {
       const { messageId } = message.properties
       log.error({ queue: from.name, messageId }, 'message.dropped')

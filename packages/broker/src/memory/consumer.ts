@@ -78,7 +78,7 @@ export class MemoryConsumer implements Consumer, QueueConsumer {
   }
 }
 
-function deliveryOf({ message, returns }: QueuedMessage): Delivery {
+function deliveryOf({ message, returns, death }: QueuedMessage): Delivery {
   return {
     body: message.body,
     exchange: message.exchange,
@@ -87,5 +87,6 @@ function deliveryOf({ message, returns }: QueuedMessage): Delivery {
     deliveryCount: returns,
     isVoid: false,
     properties: message.properties,
+    death,
   }
 }

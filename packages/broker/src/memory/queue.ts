@@ -6,12 +6,13 @@
  * in a quorum queue. A message expires only when it has reached the head, as in RabbitMQ.
  */
 import { Fifo } from '../fifo.ts'
-import type { OutgoingMessage } from '../port.ts'
+import type { Death, OutgoingMessage } from '../port.ts'
 import type { Verdict } from '../settlement.ts'
 import type { QueueSpec } from '../topology.ts'
 
 export interface QueuedMessage {
   readonly message: OutgoingMessage
+  readonly death: Death | undefined
   /** How often it came back. */
   returns: number
   /** Unix milliseconds; Infinity: never. */
@@ -25,7 +26,7 @@ export interface QueueConsumer {
 
 export class MemoryQueue {
   readonly #spec: QueueSpec
-  readonly #deadLetter: (message: OutgoingMessage) => void
+  readonly #deadLetter: (message: OutgoingMessage, death: Death) => void
   readonly #ready = new Fifo<QueuedMessage>()
   readonly #returned = new Fifo<QueuedMessage>()
   readonly #consumers: QueueConsumer[] = []
@@ -34,14 +35,14 @@ export class MemoryQueue {
   #expiry: NodeJS.Timeout | undefined
 
   /** `deadLetter` is given what expired, came back too often or was rejected. */
-  constructor(spec: QueueSpec, deadLetter: (message: OutgoingMessage) => void) {
+  constructor(spec: QueueSpec, deadLetter: (message: OutgoingMessage, death: Death) => void) {
     this.#spec = spec
     this.#deadLetter = deadLetter
   }
 
-  enqueue(message: OutgoingMessage): void {
+  enqueue(message: OutgoingMessage, death?: Death): void {
     const ttlMs = this.#spec.messageTtlMs ?? Number.POSITIVE_INFINITY
-    this.#ready.push({ message, returns: 0, expiresAtMs: Date.now() + ttlMs })
+    this.#ready.push({ message, death, returns: 0, expiresAtMs: Date.now() + ttlMs })
     this.wake()
   }
 
@@ -61,12 +62,12 @@ export class MemoryQueue {
     if (verdict === 'requeue') {
       queued.returns += 1
       if (queued.returns > (this.#spec.deliveryLimit ?? Number.POSITIVE_INFINITY)) {
-        this.#deadLetter(queued.message)
+        this.#die(queued.message, 'delivery_limit')
       } else {
         this.#returned.push(queued)
       }
     } else if (verdict === 'reject') {
-      this.#deadLetter(queued.message)
+      this.#die(queued.message, 'rejected')
     }
     this.wake()
   }
@@ -82,6 +83,12 @@ export class MemoryQueue {
 
   close(): void {
     clearTimeout(this.#expiry)
+  }
+
+  #die(message: OutgoingMessage, reason: string): void {
+    const { exchange, routingKey } = message
+    const atMs = Math.floor(Date.now() / 1_000) * 1_000
+    this.#deadLetter(message, { reason, queue: this.#spec.name, exchange, routingKey, atMs })
   }
 
   #deal(): void {
@@ -120,7 +127,7 @@ export class MemoryQueue {
         return
       }
       this.#source().shift()
-      this.#deadLetter(head.message)
+      this.#die(head.message, 'expired')
     }
   }
 }

@@ -9,6 +9,7 @@ import { createMemoryCatalog } from './catalog.ts'
 import { createMemoryChains } from './chains.ts'
 import { createMemoryChannels } from './channels.ts'
 import { createMemoryContacts } from './contacts.ts'
+import { createMemoryDeadLetters } from './dead-letters.ts'
 import { createMemoryDocuments } from './documents.ts'
 
 /** Never unavailable until it is closed. `log` hears of listeners that throw; default: nobody does. */
@@ -26,6 +27,7 @@ export function createMemoryStore(bounds?: StoreBounds, log: Log = silentLog): S
     channels: createMemoryChannels(resolved, { lifetime, log }),
     apiKeys: createMemoryApiKeys({ lifetime }),
     biographies: createMemoryBiographies(resolved, { lifetime }),
+    deadLetters: createMemoryDeadLetters(resolved, { lifetime }),
     documents: createMemoryDocuments({ lifetime }),
     unavailableReason: () => (lifetime.closed ? 'the store is closed' : undefined),
     close,

@@ -25,6 +25,8 @@ export function createKeys(namespace: string) {
       registeredAt: `${everybody}:handlers-registered-at`,
       workers: `${everybody}:handler-workers`,
     },
+    /** Written to see whether a Redis that refused a write takes them again. */
+    writeProbe: `${everybody}:write-probe`,
     /** Pub/sub: the account key of each change. */
     chainsChanged: `${everybody}:chains-changed`,
     chains: (accountKey: string) => ({
@@ -54,6 +56,13 @@ export function createKeys(namespace: string) {
       forgotten: `${account(accountKey)}:events-forgotten`,
     }),
     facts: (accountKey: string, eventId: string) => `${account(accountKey)}:facts:${eventId}`,
+    deadLetters: (accountKey: string) => ({
+      letters: `${account(accountKey)}:dead-letters`,
+      summaries: `${account(accountKey)}:dead-letter-summaries`,
+      forgotten: `${account(accountKey)}:dead-letters-forgotten`,
+    }),
+    deadLetterBody: (accountKey: string, deadLetterId: string) =>
+      `${account(accountKey)}:dead-letter:${deadLetterId}`,
     documents: (accountKey: string, collection: string) => ({
       documents: `${account(accountKey)}:documents:${collection}`,
       documentKeys: `${account(accountKey)}:document-keys:${collection}`,

@@ -10,6 +10,7 @@ import { createRedisChains } from './chains.ts'
 import { createRedisChannels } from './channels.ts'
 import { RedisConnection } from './connection.ts'
 import { createRedisContacts } from './contacts.ts'
+import { createRedisDeadLetters } from './dead-letters.ts'
 import { createRedisDocuments } from './documents.ts'
 import { createKeys } from './keys.ts'
 import { Subscriptions } from './subscriptions.ts'
@@ -40,7 +41,10 @@ export function openRedisStore(options: RedisStoreOptions): Store {
 
   const availability = new Availability({ shownUrl: maskUrl(url), log })
   const connect = (name: string, { autoPipelining }: { autoPipelining: boolean }) =>
-    new RedisConnection({ url, name, commandTimeoutMs, autoPipelining }, { availability })
+    new RedisConnection(
+      { url, name, commandTimeoutMs, autoPipelining, probeKey: keys.writeProbe },
+      { availability },
+    )
   const connection = connect('commands', { autoPipelining: true })
   const subscriber = connect('subscriptions', { autoPipelining: false })
   const subscriptions = new Subscriptions(subscriber, log)
@@ -55,6 +59,7 @@ export function openRedisStore(options: RedisStoreOptions): Store {
     channels: createRedisChannels(bounds, { connection, keys, subscriptions }),
     apiKeys: createRedisApiKeys({ connection, keys }),
     biographies: createRedisBiographies(bounds, { connection, keys }),
+    deadLetters: createRedisDeadLetters(bounds, { connection, keys }),
     documents: createRedisDocuments({ connection, keys }),
     unavailableReason: () =>
       connection.unavailableReason() ?? subscriber.unavailableReason() ?? availability.reason(),

@@ -3,7 +3,7 @@ import { leaseRedis, waitFor } from '@signalbox/testkit'
 import { Redis } from 'ioredis'
 import { afterAll, describe, expect, it } from 'vitest'
 import { openRedisStore, type Store } from '../../src/index.ts'
-import { chainNamed, defaultChain, matched, received } from '../fixtures.ts'
+import { chainNamed, deadLetter, defaultChain, matched, received } from '../fixtures.ts'
 
 const lease = await leaseRedis()
 const redis = new Redis(lease.redisUrl)
@@ -16,7 +16,7 @@ afterAll(async () => {
 
 /** One call of every method that writes, and of every method that reads. */
 async function useEverything({ chains, catalog, contacts, channels, ...rest }: Store) {
-  const { apiKeys, biographies, documents } = rest
+  const { apiKeys, biographies, deadLetters, documents } = rest
   await chains.put('acc', 'a', chainNamed('a'))
   await chains.put('acc', 'b', defaultChain())
   await chains.delete('acc', 'a')
@@ -49,6 +49,13 @@ async function useEverything({ chains, catalog, contacts, channels, ...rest }: S
   await biographies.get('acc', 'e')
   await biographies.list('acc', {})
   await biographies.forgotten('acc')
+  const letter = deadLetter('acc', 'd')
+  await deadLetters.keep(letter)
+  await deadLetters.keep({ ...letter, at: new Date().toISOString() })
+  await deadLetters.get('acc', 'd')
+  await deadLetters.list('acc', {})
+  await deadLetters.groups('acc', {})
+  await deadLetters.forgotten('acc')
   await documents.put('acc', 'polls', 'p', 1)
   await documents.get('acc', 'polls', 'p')
   await documents.list('acc', 'polls')
@@ -106,9 +113,9 @@ describe('on a Redis Cluster', () => {
     for await (const page of redis.scanStream({ match: `${lease.namespace}:*`, count: 1_000 })) {
       found.push(...(page as string[]))
     }
-    const transient = found.filter((key) => /:(channel-|facts:)/.test(key))
+    const transient = found.filter((key) => /:(channel-|facts:|dead-letter:)/.test(key))
     const lives = await Promise.all(transient.map((key) => redis.pttl(key)))
-    expect(transient).toHaveLength(4)
+    expect(transient).toHaveLength(5)
     expect(lives.every((ms) => ms > 0)).toBe(true)
   })
 

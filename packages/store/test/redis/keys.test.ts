@@ -9,7 +9,7 @@ const keys = createKeys('<namespace>')
 /** Every key and channel there is, for one account and one of each thing that it has. */
 function everyKey(accountKey: string): { ofEverybody: string[]; ofAccount: string[] } {
   return {
-    ofEverybody: [...Object.values(keys.catalog), keys.chainsChanged],
+    ofEverybody: [...Object.values(keys.catalog), keys.writeProbe, keys.chainsChanged],
     ofAccount: [
       ...Object.values(keys.chains(accountKey)),
       ...Object.values(keys.contacts(accountKey)),
@@ -19,6 +19,8 @@ function everyKey(accountKey: string): { ofEverybody: string[]; ofAccount: strin
       keys.apiKeys(accountKey),
       ...Object.values(keys.biographies(accountKey)),
       keys.facts(accountKey, '<event_id>'),
+      ...Object.values(keys.deadLetters(accountKey)),
+      keys.deadLetterBody(accountKey, '<dead_letter_id>'),
       ...Object.values(keys.documents(accountKey, '<collection>')),
     ],
   }
@@ -49,8 +51,11 @@ describe('Redis keys', () => {
       'channelMessages',
       'contact',
       'contacts',
+      'deadLetterBody',
+      'deadLetters',
       'documents',
       'facts',
+      'writeProbe',
     ])
   })
 

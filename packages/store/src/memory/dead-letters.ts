@@ -1,0 +1,109 @@
+/** Dead letters in memory. */
+import type { DeadLetterSummary } from '@signalbox/contracts'
+import { MAX_SCANNED_DEAD_LETTERS } from '../bounds.ts'
+import { createGrouping, firstSummary, isAskedFor, repeated, withBody } from '../dead-letters.ts'
+import { checkPage, cursorOf } from '../input.ts'
+import type { DeadLetterStore } from '../ports.ts'
+import { Accounts, type MemoryLifetime } from './accounts.ts'
+
+/** In a cursor: the sequence of the last letter looked at. */
+const POSITION = /^\d+$/
+
+interface KeptLetter {
+  /** JSON text. */
+  summary: string
+  body: string
+  sinceMs: number
+  sequence: number
+}
+
+class AccountLetters {
+  /** Oldest first. */
+  readonly letters = new Map<string, KeptLetter>()
+  forgotten = 0
+  sequence = 0
+}
+
+export function createMemoryDeadLetters(
+  { maxDeadLetters, deadLetterTtlMs }: { maxDeadLetters: number; deadLetterTtlMs: number },
+  { lifetime }: { lifetime: MemoryLifetime },
+): DeadLetterStore {
+  const accounts = new Accounts(lifetime, () => new AccountLetters())
+
+  /** The account without what is too old or too many. */
+  const current = (accountKey: string): AccountLetters => {
+    const account = accounts.of(accountKey)
+    const expiredBefore = Date.now() - deadLetterTtlMs
+    for (const [id, { sinceMs }] of account.letters) {
+      if (account.letters.size <= maxDeadLetters && sinceMs > expiredBefore) break
+      account.letters.delete(id)
+      account.forgotten += 1
+    }
+    return account
+  }
+
+  return {
+    async keep(letter) {
+      const account = accounts.of(letter.account_key)
+      const before = account.forgotten
+      const kept = account.letters.get(letter.dead_letter_id)
+      if (kept) {
+        kept.summary = JSON.stringify(repeated(summaryOf(kept), letter))
+      } else {
+        account.sequence += 1
+        account.letters.set(letter.dead_letter_id, {
+          summary: JSON.stringify(firstSummary(letter)),
+          body: JSON.stringify(letter.body),
+          sinceMs: Date.now(),
+          sequence: account.sequence,
+        })
+      }
+      return { forgotten: current(letter.account_key).forgotten - before }
+    },
+
+    async get(accountKey, deadLetterId) {
+      const kept = current(accountKey).letters.get(deadLetterId)
+      return kept && withBody(summaryOf(kept), kept.body)
+    },
+
+    async update(accountKey, deadLetterId, change) {
+      const kept = current(accountKey).letters.get(deadLetterId)
+      if (!kept) return undefined
+      kept.summary = JSON.stringify(change(summaryOf(kept)))
+      return summaryOf(kept)
+    },
+
+    async list(accountKey, filter, pageOptions) {
+      const { letters } = current(accountKey)
+      const { limit, after } = checkPage('dead letters', pageOptions, POSITION)
+      const before = after === undefined ? Number.POSITIVE_INFINITY : Number(after)
+      const newestFirst = [...letters.values()].reverse().filter((kept) => kept.sequence < before)
+      const items: DeadLetterSummary[] = []
+      for (const [scanned, kept] of newestFirst.entries()) {
+        if (items.length === limit || scanned === MAX_SCANNED_DEAD_LETTERS) {
+          return { items, next: cursorOf('dead letters', String(kept.sequence + 1)) }
+        }
+        const summary = summaryOf(kept)
+        if (isAskedFor(summary, filter)) items.push(summary)
+      }
+      return { items }
+    },
+
+    async groups(accountKey, filter) {
+      const grouping = createGrouping()
+      for (const kept of current(accountKey).letters.values()) {
+        const summary = summaryOf(kept)
+        if (isAskedFor(summary, filter)) grouping.add(summary)
+      }
+      return grouping.groups()
+    },
+
+    async forgotten(accountKey) {
+      return current(accountKey).forgotten
+    },
+  }
+}
+
+function summaryOf({ summary }: KeptLetter): DeadLetterSummary {
+  return JSON.parse(summary) as DeadLetterSummary
+}
