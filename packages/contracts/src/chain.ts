@@ -140,15 +140,28 @@ const storedShape = {
   updated_at: timestampSchema,
 }
 
-/** What `PUT` takes: the fields that a `GET` adds may be sent back and are ignored. */
+/** What is said about a chain that was saved all the same. */
+export const chainWarningSchema = z
+  .strictObject({
+    code: z.literal('SB_POSSIBLE_LOOP'),
+    message: z.string(),
+    /** The chains of the loop, from the saved one back to it; empty when the search was cut before it found one. */
+    path: z.array(nameSchema),
+  })
+  .meta({ id: 'ChainWarning' })
+
+/** What `PUT` takes: the fields that an answer adds may be sent back and are ignored. */
 export const chainSchema = z
   .strictObject({
     ...chainShape,
     chain_id: storedShape.chain_id.optional(),
     version: storedShape.version.optional(),
     updated_at: storedShape.updated_at.optional(),
+    warnings: z.array(chainWarningSchema).optional(),
   })
-  .transform(({ chain_id: _id, version: _version, updated_at: _updatedAt, ...chain }) => chain)
+  .transform(
+    ({ chain_id: _id, version: _version, updated_at: _at, warnings: _warnings, ...chain }) => chain,
+  )
 
 /** The JSON Schema side of `chainSchema`, for documents (a transform has no JSON Schema). */
 export const chainDocumentSchema = z.strictObject(chainShape).meta({ id: 'Chain' })
@@ -156,6 +169,18 @@ export const chainDocumentSchema = z.strictObject(chainShape).meta({ id: 'Chain'
 export const storedChainSchema = z
   .strictObject({ ...storedShape, ...chainShape })
   .meta({ id: 'StoredChain' })
+
+/** What `PUT` answers. */
+export const savedChainSchema = z
+  .strictObject({
+    ...storedShape,
+    ...chainShape,
+    warnings: z
+      .array(chainWarningSchema)
+      .exactOptional()
+      .meta({ description: 'Only when there are any.' }),
+  })
+  .meta({ id: 'SavedChain' })
 
 /** What a run carries of its chain. `steps` is what is left to choose from: `step_index` points into it. */
 export const chainSnapshotSchema = z
@@ -171,5 +196,6 @@ export type Trigger = z.infer<typeof triggerSchema>
 export type RetryPolicy = z.infer<typeof retryPolicySchema>
 export type ChainInput = z.input<typeof chainSchema>
 export type Chain = z.infer<typeof chainSchema>
+export type ChainWarning = z.infer<typeof chainWarningSchema>
 export type StoredChain = z.infer<typeof storedChainSchema>
 export type ChainSnapshot = z.infer<typeof chainSnapshotSchema>

@@ -27,8 +27,15 @@ test('a chain gets its defaults', () => {
   })
 })
 
-test('what a GET adds may be sent back and is left out', () => {
-  const sent = { ...CHAIN, chain_id: 'c1', version: 3, updated_at: '2026-01-31T09:30:00Z' }
+test('what an answer adds may be sent back and is left out', () => {
+  const warnings = [{ code: 'SB_POSSIBLE_LOOP', message: 'a loop', path: ['c1', 'c1'] }]
+  const sent = {
+    ...CHAIN,
+    chain_id: 'c1',
+    version: 3,
+    updated_at: '2026-01-31T09:30:00Z',
+    warnings,
+  }
   expect(chainSchema.parse(sent)).toEqual(chainSchema.parse(CHAIN))
 })
 

@@ -1,26 +1,41 @@
 /** The account's chains. What is wrong with one is said here, when it is saved, and not when an event arrives. */
 import { checkChain } from '@signalbox/chains'
-import { chainSchema, LIMITS, nameSchema, storedChainSchema } from '@signalbox/contracts'
+import {
+  chainSchema,
+  type FieldError,
+  LIMITS,
+  nameSchema,
+  savedChainSchema,
+  storedChainSchema,
+} from '@signalbox/contracts'
 import { InvalidInputError, NotFoundError, summarise } from '@signalbox/kit'
 import type { ChainStore, HandlerCatalog } from '@signalbox/store'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { accountParamsSchema, inputValidator } from './input.ts'
+import { createLoopCheck } from './loops.ts'
 import { pageQuerySchema, pageSchemaOf } from './paging.ts'
 import { PROBLEMS } from './problems.ts'
 
 export interface ChainsDeps {
-  chains: Pick<ChainStore, 'get' | 'put' | 'delete' | 'list'>
+  chains: Pick<ChainStore, 'get' | 'put' | 'delete' | 'list' | 'changesSince'>
   catalog: Pick<HandlerCatalog, 'list'>
 }
 
 const paramsSchema = accountParamsSchema.extend({ chain_id: nameSchema })
+const putQuerySchema = z.strictObject({
+  strict: z
+    .stringbool('must be true or false')
+    .default(false)
+    .meta({ description: 'Refuse what would otherwise be saved with a warning.' }),
+})
 const chainPageSchema = pageSchemaOf(storedChainSchema)
 
 export const chains: FastifyPluginAsyncZod<ChainsDeps> = async (
   app,
   { chains: store, catalog },
 ) => {
+  const loops = createLoopCheck(store)
   app.setValidatorCompiler(inputValidator({ body: 'SB_INVALID_CHAIN' }))
 
   app.get(
@@ -67,11 +82,12 @@ export const chains: FastifyPluginAsyncZod<ChainsDeps> = async (
         summary: 'Create or replace a chain; it holds for the next event',
         tags: ['chains'],
         params: paramsSchema,
+        querystring: putQuerySchema,
         body: chainSchema,
-        response: { 200: storedChainSchema, 201: storedChainSchema, ...PROBLEMS },
+        response: { 200: savedChainSchema, 201: savedChainSchema, ...PROBLEMS },
       },
     },
-    async ({ params: { account_key, chain_id }, body: chain }, reply) => {
+    async ({ params: { account_key, chain_id }, query, body: chain }, reply) => {
       const bytes = Buffer.byteLength(JSON.stringify(chain))
       if (bytes > LIMITS.maxChainBytes) {
         throw new InvalidInputError(
@@ -79,15 +95,15 @@ export const chains: FastifyPluginAsyncZod<ChainsDeps> = async (
           { code: 'SB_TOO_LARGE' },
         )
       }
-      const details = checkChain(chain, await catalog.list())
-      if (details.length > 0) {
-        throw new InvalidInputError(`the chain is not valid: ${summarise(details)}`, {
-          code: 'SB_INVALID_CHAIN',
-          details,
-        })
-      }
+      const handlers = await catalog.list()
+      requireNone(checkChain(chain, handlers))
+      const warnings = await loops.warningsOf(account_key, { chain_id, ...chain }, handlers)
+      if (query.strict) requireNone(warnings.map(({ message }) => ({ path: 'steps', message })))
       const isNew = (await store.get(account_key, chain_id)) === undefined
-      return reply.code(isNew ? 201 : 200).send(await store.put(account_key, chain_id, chain))
+      const saved = await store.put(account_key, chain_id, chain)
+      return reply
+        .code(isNew ? 201 : 200)
+        .send(warnings.length === 0 ? saved : { ...saved, warnings })
     },
   )
 
@@ -110,4 +126,12 @@ export const chains: FastifyPluginAsyncZod<ChainsDeps> = async (
       return reply.code(204).send()
     },
   )
+}
+
+function requireNone(details: readonly FieldError[]): void {
+  if (details.length === 0) return
+  throw new InvalidInputError(`the chain is not valid: ${summarise(details)}`, {
+    code: 'SB_INVALID_CHAIN',
+    details,
+  })
 }
