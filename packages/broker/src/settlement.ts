@@ -7,7 +7,7 @@
  * | resolves to `requeue`      | `requeue`                                                          |
  * | resolves to `dead_letter`  | `ack` once the dead letter is confirmed, trying again until it is  |
  * | the same, but the letter cannot be published as it is (too large) | `reject`: the queue's own dead-lettering takes it |
- * | rejects                    | `requeue` after one second, logged as `delivery.failed`            |
+ * | rejects                    | `requeue` after one second, logged as `delivery.failed` (what is only unavailable: at debug level, the outage is told where it is noticed) |
  */
 import type { DeadLetter } from '@signalbox/contracts'
 import { backoffDelayMs, delay, isRetryable, type Log } from '@signalbox/kit'
@@ -39,7 +39,8 @@ export async function verdictOn(
     return await deadLettered(delivery, settlement.reason, deps)
   } catch (error) {
     const { messageId } = delivery.properties
-    deps.log.error({ queue: deps.queue, messageId, err: error }, 'delivery.failed')
+    const level = isRetryable(error) ? 'debug' : 'error'
+    deps.log[level]({ queue: deps.queue, messageId, err: error }, 'delivery.failed')
     await delay(FAILED_DELIVERY_PAUSE_MS, deps.signal)
     return 'requeue'
   }

@@ -13,6 +13,7 @@ import { AppError, ERROR_CODES, type ErrorCode, InvalidInputError } from './erro
 import type { Log } from './logging.ts'
 import type { Metrics } from './metrics.ts'
 import type { Readiness } from './readiness.ts'
+import { createRepeatedFailures } from './repeated-failures.ts'
 
 export interface HttpAppDeps {
   log: Log
@@ -57,14 +58,14 @@ export function createHttpApp(
       problemOf('SB_NOT_FOUND', `there is no ${request.method} ${pathOf(request)}`),
     ),
   )
+  // While a broker is away every request may fail with 503: one line, and their number.
+  const tellUnavailable = createRepeatedFailures(log)
   app.setErrorHandler((error: unknown, request, reply) => {
     const problem = problemOfError(error)
-    if (problem.status >= 500) {
-      log.error(
-        { err: error, method: request.method, path: pathOf(request), code: problem.code },
-        'request.failed',
-      )
-    }
+    const { status, code } = problem
+    const facts = { err: error, method: request.method, path: pathOf(request), code }
+    if (status === 503) tellUnavailable(code, facts, 'request.failed')
+    else if (status >= 500) log.error(facts, 'request.failed')
     return sendProblem(reply, problem)
   })
   return app

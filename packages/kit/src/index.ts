@@ -33,6 +33,11 @@ export { isRetryable, orExit, runService, type ServiceScope } from './lifecycle.
 export { createLogger, type Log, maskUrl, silentLog } from './logging.ts'
 export { counter, createMetrics, durationHistogram, gauge, type Metrics } from './metrics.ts'
 export { createReadiness, type Readiness, type ReadinessCheck } from './readiness.ts'
+export {
+  createRepeatedFailures,
+  type RepeatedFailuresOptions,
+  type TellFailure,
+} from './repeated-failures.ts'
 export { hashSecret, newSecret, secretsEqual } from './secrets.ts'
 export {
   createTokenVerifier,

@@ -6,7 +6,14 @@ import {
   traceparentSchema,
   type VumiApiEvent,
 } from '@signalbox/contracts'
-import { counter, type Log, type Metrics, problemOfError, sendProblem } from '@signalbox/kit'
+import {
+  counter,
+  createRepeatedFailures,
+  type Log,
+  type Metrics,
+  problemOfError,
+  sendProblem,
+} from '@signalbox/kit'
 import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
@@ -39,6 +46,7 @@ export const events: FastifyPluginAsyncZod<EventsDeps> = async (
     'Events that POST /events published, by whether the broker confirmed them.',
     ['outcome'],
   )
+  const tellFailure = createRepeatedFailures(log)
   app.addContentTypeParser(
     [CLOUD_EVENT_MEDIA_TYPE, CLOUD_EVENT_BATCH_MEDIA_TYPE],
     { parseAs: 'string' },
@@ -77,9 +85,11 @@ export const events: FastifyPluginAsyncZod<EventsDeps> = async (
 
       const err = outcomes.find((outcome) => outcome !== undefined)
       if (err === undefined) return reply.code(202).send({ event_ids })
-      log.error({ err, events: event_ids.length, confirmed: confirmed.length }, 'publish.failed')
+      const problem = problemOfError(err)
+      const facts = { err, events: event_ids.length, confirmed: confirmed.length }
+      tellFailure(problem.code, facts, 'publish.failed')
       return sendProblem(reply, {
-        ...problemOfError(err),
+        ...problem,
         detail: `${confirmed.length} of ${event_ids.length} events were confirmed; send all of them again, with these event_ids`,
         event_ids,
         confirmed_event_ids: confirmed,

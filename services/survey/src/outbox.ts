@@ -8,7 +8,7 @@
  * confirmed, by itself or by whoever took it out, so that first arrivals are in order whatever is repeated.
  */
 import type { EventInput } from '@signalbox/contracts'
-import type { Log } from '@signalbox/kit'
+import { createRepeatedFailures, type Log } from '@signalbox/kit'
 import type { Session } from './session.ts'
 import type { OutboxEntry, PendingMark, SessionRecord, SessionStore } from './session-store.ts'
 
@@ -36,6 +36,7 @@ export function createOutbox(
   { sessions, source, unavailableReason, log }: OutboxDeps,
 ) {
   const inFlight = new Map<string, Promise<void>>()
+  const tellFailure = createRepeatedFailures(log, { level: 'warn' })
 
   const publishAll = async (recordKey: string, { session, outbox }: SessionRecord) => {
     for (const entry of outbox) {
@@ -57,7 +58,9 @@ export function createOutbox(
     const key = pending.record_key
     const done = (inFlight.get(key) ?? Promise.resolve())
       .then(() => publish(pending))
-      .catch((error: unknown) => log.warn({ err: error, recordKey: key }, 'outbox.publish_failed'))
+      .catch((err: unknown) =>
+        tellFailure('publish', { err, recordKey: key }, 'outbox.publish_failed'),
+      )
       .finally(() => {
         if (inFlight.get(key) === done) inFlight.delete(key)
       })

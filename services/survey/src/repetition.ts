@@ -8,19 +8,23 @@ export interface RepetitionOptions {
   name: string
 }
 
-/** Disposing waits for the time that is under way. A failed time is logged; the next one comes all the same. */
+/** Disposing waits for the time that is under way. Of a series of failed times the first is logged; the next one comes all the same. */
 export function repeat(
   { everyMs, name }: RepetitionOptions,
   work: () => Promise<unknown>,
   { log }: { log: Log },
 ): AsyncDisposable {
   const ending = new AbortController()
+  let failures = 0
   const run = async () => {
     while (!ending.signal.aborted) {
       try {
         await work()
+        if (failures > 0) log.info({ failures }, `${name}.recovered`)
+        failures = 0
       } catch (error) {
-        log.warn({ err: error }, `${name}.failed`)
+        if (failures === 0) log.warn({ err: error }, `${name}.failed`)
+        failures += 1
       }
       await delay(everyMs, ending.signal)
     }
