@@ -59,6 +59,8 @@ function install() {
     ],
     {
       cwd: root,
+      // Their advertisements of newer versions are not for whoever runs this project.
+      env: { ...process.env, npm_config_update_notifier: 'false' },
       stdio: ['ignore', 'pipe', 'pipe'],
       encoding: 'utf8',
       shell: process.platform === 'win32',
@@ -68,7 +70,7 @@ function install() {
     console.error(outcome.stdout ?? '')
     console.error(outcome.stderr ?? '')
     console.error(
-      `The installation failed${outcome.error ? `: ${outcome.error.message}` : ''}. Is the package registry reachable?`,
+      `The installation failed: ${outcome.error?.message ?? 'the lines above say why'}.`,
     )
     process.exit(1)
   }

@@ -1,33 +1,17 @@
 /** The main job on real brokers: two of each service as processes, seen over HTTP, AMQP and bare sockets only. */
 import { spawn } from 'node:child_process'
-import {
-  ensureDebianPackages,
-  leaseRabbitMq,
-  leaseRedis,
-  openSocket,
-  type TestSocket,
-  waitFor,
-} from '@signalbox/testkit'
+import { ensureDebianPackages, leaseRabbitMq, leaseRedis, waitFor } from '@signalbox/testkit'
 import amqp from 'amqplib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ADMIN_KEY, type Answer, putChain, request, type System, startSystem } from './system.ts'
-
-interface Biography {
-  outcome: string
-  reason?: string
-  runs: {
-    chain_id: string
-    version: number
-    status: string
-    steps: { step_id: string; status: string; output?: unknown }[]
-  }[]
-}
+import { metric, type Observer, observe } from './observer.ts'
+import { ADMIN_KEY, putChain, request, type System, startSystem } from './system.ts'
 
 const stack = new AsyncDisposableStack()
 let system: System
 let amqpUrl: string
 let namespace: string
 let plain: amqp.ConfirmChannel
+let demo: Observer
 
 beforeAll(async () => {
   const [rabbitmq, redis] = [stack.use(await leaseRabbitMq()), stack.use(await leaseRedis())]
@@ -44,6 +28,7 @@ beforeAll(async () => {
       env: { SIGNALBOX_VUMI_BRIDGE: 'true' },
     }),
   )
+  demo = observe(system, account)
   const connection = await amqp.connect(amqpUrl)
   stack.defer(() => connection.close())
   plain = await connection.createConfirmChannel()
@@ -51,7 +36,6 @@ beforeAll(async () => {
 afterAll(() => stack.disposeAsync())
 
 const account = 'demo'
-const api = (path: string) => `${system.api.url}/v1/accounts/${account}${path}`
 
 const thanks = {
   name: 'Poll to contact to SMS',
@@ -87,8 +71,8 @@ describe('a poll that is answered over HTTP', () => {
     }
     const put = await request('PUT', `${polls}/e2e-poll`, poll)
     expect(put.status, JSON.stringify(put.body)).toBeLessThan(300)
-    await using flows = await subscribed(system.edges[0]!.url, 'p1', 'flow', 1519211809934)
-    await using steps = await subscribed(system.edges[1]!.url, 'p1', 'step', 'steps')
+    await using flows = await demo.subscribed(system.edges[0]!.url, 'p1', 'flow', 1519211809934)
+    await using steps = await demo.subscribed(system.edges[1]!.url, 'p1', 'step', 'steps')
 
     const begun = await request<{ session_id: string }>('POST', `${polls}/e2e-poll/sessions`, {
       person_key: 'p1',
@@ -109,9 +93,9 @@ describe('a poll that is answered over HTTP', () => {
     const first = JSON.parse(await steps.next()) as { data: { identifier: string; state: string } }
     expect(first.data).toMatchObject({ entity: 'step', identifier: 'name', state: 'active' })
 
-    const sms = await waitFor(() => smsTo('+27820000001'), { what: 'the SMS' })
+    const sms = await waitFor(() => demo.smsTo('+27820000001'), { what: 'the SMS' })
     expect(sms).toMatchObject([{ to: '+27820000001', body: 'Thank you, Ada!' }])
-    const contacts = await request<{ items: object[] }>('GET', api('/contacts'))
+    const contacts = await request<{ items: object[] }>('GET', demo.api('/contacts'))
     expect(contacts.body.items).toMatchObject([{ name: 'Ada', msisdn: '+27820000001' }])
   })
 })
@@ -119,7 +103,7 @@ describe('a poll that is answered over HTTP', () => {
 describe('an event from a plain AMQP client', () => {
   it('runs the chain and reaches the socket like any other', async () => {
     await putChain(system.api, account, 'thanks', thanks)
-    await using flows = await subscribed(system.edges[1]!.url, 'p2', 'flow', 7)
+    await using flows = await demo.subscribed(system.edges[1]!.url, 'p2', 'flow', 7)
     publishPlain('poll.poll_complete.demo', {
       event_id: 'plain-1',
       account_key: account,
@@ -141,10 +125,10 @@ describe('an event from a plain AMQP client', () => {
     expect(await flows.next()).toBe(
       '{"event":"state_change","request_id":7,"data":{"entity":"flow","id":"f","identifier":"spring-poll","state":"paused","previous_state":"active"}}',
     )
-    expect(await waitFor(() => smsTo('+27820000002'), { what: 'the SMS' })).toMatchObject([
+    expect(await waitFor(() => demo.smsTo('+27820000002'), { what: 'the SMS' })).toMatchObject([
       { body: 'Thank you, Grace!' },
     ])
-    expect(await biography('plain-1', 'succeeded')).toMatchObject({
+    expect(await demo.biography('plain-1', 'succeeded')).toMatchObject({
       runs: [
         {
           chain_id: 'thanks',
@@ -182,7 +166,9 @@ describe('an event from a plain AMQP client', () => {
       deliveryMode: 2,
     })
     await plain.waitForConfirms()
-    expect(await biography('vumi-1', 'succeeded')).toMatchObject({ runs: [{ chain_id: 'vumi' }] })
+    expect(await demo.biography('vumi-1', 'succeeded')).toMatchObject({
+      runs: [{ chain_id: 'vumi' }],
+    })
   })
 
   it('is kept as a dead letter that says what is wrong when it is not an event', async () => {
@@ -218,10 +204,10 @@ describe('a chain that is changed over HTTP', () => {
         event_type: 'changed',
         event_data: {},
       }))
-      const published = await request('POST', api('/events'), events)
+      const published = await request('POST', demo.api('/events'), events)
       expect(published.status).toBe(202)
       for (const { event_id } of events) {
-        const [run] = (await biography(event_id, 'succeeded')).runs
+        const [run] = (await demo.biography(event_id, 'succeeded')).runs
         expect(run?.steps.map((step) => step.step_id)).toEqual([`v${version}`])
       }
     }
@@ -268,8 +254,8 @@ describe('a handler worker in Python', () => {
         event_type: 'said',
         event_data: { text: 'signalbox' },
       }
-      expect((await request('POST', api('/events'), event)).status).toBe(202)
-      expect(await biography('said-1', 'succeeded')).toMatchObject({
+      expect((await request('POST', demo.api('/events'), event)).status).toBe(202)
+      expect(await demo.biography('said-1', 'succeeded')).toMatchObject({
         runs: [
           {
             steps: [
@@ -296,7 +282,7 @@ describe('two dispatchers, two workers, two edges', () => {
     const changes = 20
     const sockets = await Promise.all(
       people.flatMap((person) =>
-        system.edges.map((edge) => subscribed(edge.url, person, 'flow', person)),
+        system.edges.map((edge) => demo.subscribed(edge.url, person, 'flow', person)),
       ),
     )
     try {
@@ -330,7 +316,7 @@ describe('two dispatchers, two workers, two edges', () => {
       }
       for (const person of people) {
         for (let change = 0; change < changes; change++) {
-          expect((await biography(`${person}/${change}`, 'succeeded')).runs).toHaveLength(1)
+          expect((await demo.biography(`${person}/${change}`, 'succeeded')).runs).toHaveLength(1)
         }
       }
       // A trailing change proves that nothing else was on its way: it would have come before.
@@ -361,57 +347,6 @@ function publishProof(person: string): void {
     person_key: person,
     event_data: { id: 'proof', identifier: 'proof', state: 'active', previous_state: null },
   })
-}
-
-async function subscribed(
-  edgeUrl: string,
-  person: string,
-  entity: string,
-  requestId: number | string,
-): Promise<TestSocket> {
-  const { body } = await request<{ token: string }>('POST', api('/tokens'), { person_key: person })
-  const socket = await openSocket(`${edgeUrl.replace(/^http/, 'ws')}/v1/socket`, {
-    protocols: ['signalbox.v1'],
-    headers: { authorization: `Bearer ${body.token}` },
-  })
-  socket.send({
-    action: 'subscribe_state_change',
-    request_id: requestId,
-    data: { person_key: person, entity },
-  })
-  expect(await socket.next()).toBe(
-    `{"request_id":${JSON.stringify(requestId)},"errors":[],"status":200}`,
-  )
-  return socket
-}
-
-async function biography(eventId: string, outcome: string): Promise<Biography> {
-  let last: Answer<Biography> | undefined
-  await waitFor(
-    async () => {
-      last = await request<Biography>('GET', api(`/events/${encodeURIComponent(eventId)}`))
-      return last.status === 200 && last.body.outcome === outcome
-    },
-    { what: `event ${eventId} to be ${outcome}` },
-  ).catch((error: Error) => {
-    throw new Error(`${error.message}; its biography: ${JSON.stringify(last)}`)
-  })
-  return last!.body
-}
-
-async function smsTo(msisdn: string): Promise<object[] | false> {
-  const { body } = await request<{ messages: object[] }>(
-    'GET',
-    `${system.survey.url}/demo-sms-gateway/messages?to=${encodeURIComponent(msisdn)}`,
-  )
-  return body.messages.length > 0 && body.messages
-}
-
-/** The sum of a counter over its labels. */
-async function metric(url: string, name: string): Promise<number> {
-  const text = await (await fetch(`${url}/metrics`)).text()
-  const values = text.split('\n').filter((line) => line.startsWith(name))
-  return values.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
 }
 
 function exits(command: string, args: string[]): Promise<boolean> {
