@@ -19,7 +19,10 @@ export interface Fired {
   commands: VumiApiCommand[]
 }
 
-export function firedBy({ invocation_id, context, events = [], commands = [] }: StepResult): Fired {
+/** n.b. Attempts share the identities of what they fire, so only the one that succeeds fires anything. */
+export function firedBy(result: StepResult): Fired {
+  const { invocation_id, context, status, events = [], commands = [] } = result
+  if (status !== 'succeeded') return { events: [], commands: [] }
   const account_key = context.event.account_key
   const caused_by = causeOf(context)
   return {

@@ -2,16 +2,19 @@
  * The run: one execution of one chain for one event, as a pure state machine.
  *
  * Its whole state is the `RunContext` that travels with each invocation and comes back with each result. A *move* is what has to
- * happen next: invoke a step on a worker, or end. On the way to it the machine passes steps that need no worker: those
+ * happen next: invoke a step on a worker, now or (a *retry*) later, or end. On the way to it the machine passes steps that need no worker: those
  * whose condition is false (skipped) and those whose condition or templates cannot be evaluated (failed).
  *
  * | a step …                      | `on_error`   | the run …                                                    |
  * | ----------------------------- | ------------ | ------------------------------------------------------------ |
  * | succeeds                      |              | keeps its output under `results.<step_id>`, goes on          |
  * | is skipped                    |              | goes on; `results` has nothing of it                         |
+ * | fails, has attempts left      |              | stays where it is: the step is invoked again after a delay   |
  * | fails                         | `stop`       | ends as a dead letter with the step's error                  |
  * | fails                         | `continue`   | goes on, with `error` in view of later conditions            |
  * | fails                         | `{steps: …}` | goes on with these steps in the place of all that was left   |
+ *
+ * A step has attempts left while its retry policy (`retry.ts`) allows another and its error does not say that trying again is pointless.
  */
 import {
   type HandlerInvocation,
@@ -26,6 +29,7 @@ import {
 } from '@signalbox/contracts'
 import { compileCondition, compileTemplate, type Scope } from '@signalbox/expressions'
 import { AppError } from '@signalbox/kit'
+import { hasAttemptAfter, retryDelayMs } from './retry.ts'
 
 export interface RunError {
   code: string
@@ -42,6 +46,7 @@ export interface PassedStep {
 
 export type Move =
   | { kind: 'invoke'; invocation: HandlerInvocation; passed: PassedStep[] }
+  | { kind: 'retry'; invocation: HandlerInvocation; delayMs: number; passed: PassedStep[] }
   | { kind: 'end'; outcome: 'succeeded'; context: RunContext; passed: PassedStep[] }
   | {
       kind: 'end'
@@ -51,7 +56,11 @@ export type Move =
       /** The step that failed and stopped the run. */
       step: Step
       error: RunError
+      attempts: number
     }
+
+/** What a worker answers about a step, as far as the run minds it. */
+export type Answer = Pick<StepResult, 'attempt' | 'status' | 'output' | 'error'>
 
 /** The first move. The same event and chain give the same `run_id`, however often they meet. */
 export function startRun(event: VumiApiEvent, chain: StoredChain, traceparent?: string): Move {
@@ -66,11 +75,8 @@ export function startRun(event: VumiApiEvent, chain: StoredChain, traceparent?: 
   })
 }
 
-/** The move after a worker's result. `context` is the run as it was when the step was invoked. */
-export function advanceRun(
-  context: RunContext,
-  result: Pick<StepResult, 'status' | 'output' | 'error'>,
-): Move {
+/** The move after a worker's result. `context` is the run as it was when the step was invoked; `random`, from 0 to 1, spreads retries. */
+export function advanceRun(context: RunContext, result: Answer, random?: number): Move {
   const step = context.chain.steps[context.step_index]
   if (!step) return proceed(context)
   switch (result.status) {
@@ -82,11 +88,8 @@ export function advanceRun(
       })
     case 'skipped':
       return proceed({ ...context, step_index: context.step_index + 1 })
-    case 'failed': {
-      const error = errorOf(result)
-      const next = afterFailure(context, step, error)
-      return next ? proceed(next) : deadLettered(context, [], step, error)
-    }
+    case 'failed':
+      return retry(context, step, result, random) ?? fail(context, step, result)
   }
 }
 
@@ -100,7 +103,7 @@ function proceed(from: RunContext): Move {
 
     const prepared = prepare(step, context)
     if (prepared.kind === 'ready') {
-      return { kind: 'invoke', invocation: invocationOf(context, step, prepared.config), passed }
+      return { kind: 'invoke', invocation: invocationOf(context, step, prepared.config, 1), passed }
     }
     if (prepared.kind === 'skipped') {
       passed.push({ step_id: step.id, handler: step.handler, status: 'skipped' })
@@ -114,9 +117,34 @@ function proceed(from: RunContext): Move {
       error: prepared.error,
     })
     const next = afterFailure(context, step, prepared.error)
-    if (!next) return deadLettered(context, passed, step, prepared.error)
+    if (!next) return deadLettered(context, passed, step, prepared.error, 1)
     context = next
   }
+}
+
+/** Undefined: there is no other attempt. */
+function retry(
+  context: RunContext,
+  step: Step,
+  { attempt, error }: Answer,
+  random: number | undefined,
+): Move | undefined {
+  if (error?.retryable === false || !hasAttemptAfter(attempt, step.retry)) return undefined
+  // n.b. Its condition held at the first attempt; the clock may have moved since.
+  const prepared = prepare({ ...step, when: undefined }, context)
+  if (prepared.kind !== 'ready') return undefined
+  return {
+    kind: 'retry',
+    invocation: invocationOf(context, step, prepared.config, attempt + 1),
+    delayMs: retryDelayMs(step.retry, attempt, error?.retry_after_ms, random),
+    passed: [],
+  }
+}
+
+function fail(context: RunContext, step: Step, answer: Answer): Move {
+  const error = errorOf(answer)
+  const next = afterFailure(context, step, error)
+  return next ? proceed(next) : deadLettered(context, [], step, error, answer.attempt)
 }
 
 type Prepared =
@@ -140,13 +168,19 @@ function prepare(step: Step, context: RunContext): Prepared {
   }
 }
 
-function invocationOf(context: RunContext, step: Step, config: JsonObject): HandlerInvocation {
+function invocationOf(
+  context: RunContext,
+  step: Step,
+  config: JsonObject,
+  attempt: number,
+): HandlerInvocation {
   return {
     invocation_id: invocationIdOf(context.run_id, step.id),
-    attempt: 1,
+    attempt,
     handler: step.handler,
     config,
     context,
+    ...(step.timeout_ms === undefined ? {} : { timeout_ms: step.timeout_ms }),
   }
 }
 
@@ -168,11 +202,12 @@ function deadLettered(
   passed: PassedStep[],
   step: Step,
   error: RunError,
+  attempts: number,
 ): Move {
-  return { kind: 'end', outcome: 'dead_lettered', context, passed, step, error }
+  return { kind: 'end', outcome: 'dead_lettered', context, passed, step, error, attempts }
 }
 
-function errorOf(result: Pick<StepResult, 'error'>): RunError {
+function errorOf(result: Answer): RunError {
   return result.error
     ? { code: result.error.code, message: result.error.message }
     : { code: 'SB_HANDLER_FAILED', message: 'the handler failed and gave no reason' }

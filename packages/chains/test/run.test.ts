@@ -1,16 +1,21 @@
-import type { Json, RunContext, Step, StepResult } from '@signalbox/contracts'
+import type { Json, RunContext, Step } from '@signalbox/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { advanceRun, type Move, startRun } from '../src/index.ts'
 import { aChain, anEvent, aStep } from './fixtures.ts'
 
-const succeeded = (output?: Json): Pick<StepResult, 'status' | 'output'> => ({
+type Answer = Parameters<typeof advanceRun>[1]
+
+const succeeded = (output?: Json): Answer => ({
+  attempt: 1,
   status: 'succeeded',
   ...(output === undefined ? {} : { output }),
 })
-const failed: Pick<StepResult, 'status' | 'error'> = {
+/** For good. */
+const failed: Answer = {
+  attempt: 1,
   status: 'failed',
-  error: { code: 'GATEWAY_DOWN', message: 'no answer', retryable: true },
+  error: { code: 'GATEWAY_DOWN', message: 'no answer', retryable: false },
 }
 
 describe('a run', () => {
@@ -110,6 +115,76 @@ describe('a run', () => {
     })
   })
 
+  describe('whose step fails and may be tried again', () => {
+    const mayPass = (attempt: number, error: object = {}): Answer => ({
+      attempt,
+      status: 'failed',
+      error: { code: 'GATEWAY_DOWN', message: 'no answer', retryable: true, ...error },
+    })
+    const chain = aChain({
+      steps: [
+        aStep({
+          config: { n: '${{ event.event_data.n }}' },
+          retry: { max_attempts: 3, initial_delay_ms: 8_000 },
+          timeout_ms: 500,
+        }),
+      ],
+    })
+    const first = invoked(startRun(anEvent({ event_data: { n: 1 } }), chain)).invocation
+
+    it('sends the same invocation again after a delay, its attempt counted', () => {
+      expect(advanceRun(first.context, mayPass(1), 1)).toEqual({
+        kind: 'retry',
+        invocation: { ...first, attempt: 2 },
+        delayMs: 8_000,
+        passed: [],
+      })
+      expect(first).toMatchObject({ attempt: 1, timeout_ms: 500 })
+    })
+
+    it('waits as long as the handler asked for', () => {
+      expect(advanceRun(first.context, mayPass(1, { retry_after_ms: 60_000 }), 1)).toMatchObject({
+        kind: 'retry',
+        delayMs: 60_000,
+      })
+    })
+
+    it('fails after the last attempt, and says how many there were', () => {
+      expect(advanceRun(first.context, mayPass(2), 0)).toMatchObject({
+        kind: 'retry',
+        delayMs: 8_000,
+      })
+      expect(advanceRun(first.context, mayPass(3))).toMatchObject({
+        kind: 'end',
+        outcome: 'dead_lettered',
+        attempts: 3,
+      })
+    })
+
+    it('fails at once when trying again cannot help, and three times when its policy says nothing', () => {
+      expect(advanceRun(first.context, mayPass(1, { retryable: false }))).toMatchObject({
+        kind: 'end',
+        attempts: 1,
+      })
+      const { context } = invoked(startRun(anEvent(), aChain())).invocation
+      const kinds = [1, 2, 3].map((attempt) => advanceRun(context, mayPass(attempt)).kind)
+      expect(kinds).toEqual(['retry', 'retry', 'end'])
+    })
+
+    it('minds on_error after the last attempt only', () => {
+      const steps = [
+        aStep({ retry: { max_attempts: 2 }, on_error: 'continue' }),
+        aStep({ id: 'two' }),
+      ]
+      const { context } = invoked(startRun(anEvent(), aChain({ steps }))).invocation
+      expect(advanceRun(context, mayPass(1)).kind).toBe('retry')
+      expect(advanceRun(context, mayPass(2))).toMatchObject({
+        kind: 'invoke',
+        invocation: { attempt: 1, context: { step_index: 1, error: { step_id: 'one' } } },
+      })
+    })
+  })
+
   it('treats a template that cannot be resolved as a failed step', () => {
     const chain = aChain({
       steps: [
@@ -149,7 +224,9 @@ describe('a run', () => {
             decided.push(context.chain.steps[context.step_index]!.id)
             move = advanceRun(
               context,
-              answer === 'failed' ? failed : { status: answer as 'succeeded' | 'skipped' },
+              answer === 'failed'
+                ? failed
+                : { attempt: 1, status: answer as 'succeeded' | 'skipped' },
             )
           }
           expect(move.kind).toBe('end')
@@ -169,6 +246,6 @@ function invoked(move: Move) {
 }
 
 function resultsOf(move: Move): string[] {
-  const context: RunContext = move.kind === 'invoke' ? move.invocation.context : move.context
+  const context: RunContext = move.kind === 'end' ? move.context : move.invocation.context
   return Object.keys(context.results)
 }

@@ -1,6 +1,6 @@
 /**
  * Runs chains in memory, through the same check, matching and run machine as in production: without brokers, in milliseconds.
- * What handlers fire is matched again, so that a chain that starts another is seen to.
+ * What handlers fire is matched again, so that a chain that starts another is seen to. Retries come at once.
  */
 import {
   advanceRun,

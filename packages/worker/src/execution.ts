@@ -72,7 +72,8 @@ async function outcomeOf(
       idempotencyKey: invocation.invocation_id,
       log,
     }
-    const limits = { timeoutMs: handler.timeoutMs, shutdown, what: `handler "${handler.name}"` }
+    const timeoutMs = Math.min(handler.timeoutMs, invocation.timeout_ms ?? handler.timeoutMs)
+    const limits = { timeoutMs, shutdown, what: `handler "${handler.name}"` }
     const returned = await whileUnavailable(
       () => inTime(async (signal) => handler.handle({ ...call, signal }), limits),
       { patienceMs, signal: shutdown },

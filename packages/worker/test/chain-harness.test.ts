@@ -38,6 +38,33 @@ const handlers = [say, fail, fire]
 const on = (event_type: string) => ({ conversation_type: 'poll', event_type })
 
 describe('testChain', () => {
+  test('tries a step again, at once, as often as its policy says', async () => {
+    const flaky = defineHandler({
+      name: 'flaky',
+      description: '',
+      config: z.object({}),
+      handle({ attempt }) {
+        if (attempt < 4) throw new HandlerError({ code: 'BUSY', message: 'not yet' })
+        return { output: attempt }
+      },
+    })
+    const chainOf = (max_attempts: number) => ({
+      name: 'Flaky',
+      trigger: on('done'),
+      steps: [{ id: 'a', handler: 'flaky', retry: { max_attempts } }],
+    })
+    const event = on('done')
+    const enough = await testChain({ handlers: [flaky], chain: chainOf(4), event })
+    expect(enough.runs[0]?.steps.map(({ status }) => status)).toEqual([
+      'failed',
+      'failed',
+      'failed',
+      'succeeded',
+    ])
+    const tooFew = await testChain({ handlers: [flaky], chain: chainOf(3), event })
+    expect(tooFew.runs[0]).toMatchObject({ status: 'dead_lettered', error: { code: 'BUSY' } })
+  })
+
   test('runs the steps with templates, conditions and the outputs before them', async () => {
     const { runs, deadLetters } = await testChain({
       handlers,

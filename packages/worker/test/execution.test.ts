@@ -187,6 +187,18 @@ describe('what goes wrong', () => {
     expect(vi.getTimerCount()).toBe(0)
   })
 
+  test.each([
+    [200, 200],
+    [5_000, 1_000],
+  ])('a step of %i ms and a handler of 1000 ms have %i ms', async (timeout_ms, expectedMs) => {
+    vi.useFakeTimers()
+    const handler = handlerThat(() => new Promise<never>(() => undefined), { timeoutMs: 1_000 })
+    const invocation = anInvocation('it', {}, { timeout_ms })
+    const pending = executeInvocation(handler, invocation, execution())
+    await vi.advanceTimersByTimeAsync(expectedMs)
+    expect((await pending).error?.message).toBe(`handler "it" took longer than ${expectedMs} ms`)
+  })
+
   test('what the handler needs being away for a moment is waited out, with the same key', async () => {
     const handle = vi.fn(async () => undefined as HandlerOutcome<never> | undefined)
     handle.mockRejectedValueOnce(new UnavailableError('redis is away'))

@@ -44,6 +44,7 @@ export async function createDispatcher(
   const chains = stack.use(await createChainCache(store.chains, log))
   const publisher = createPublisher(broker)
   const shared = {
+    broker,
     publisher,
     invocations: createInvocationOutbox({ publisher }),
     topology,

@@ -17,11 +17,27 @@ export function createDispatcherMetrics(registry: Metrics) {
     steps: counter(registry, 'signalbox_dispatcher_steps_total', 'Step results by status.', [
       'status',
     ]),
+    retries: counter(
+      registry,
+      'signalbox_dispatcher_retries_total',
+      'Steps sent to be tried again.',
+    ),
     fired: counter(
       registry,
       'signalbox_dispatcher_fired_total',
       'Events and commands that steps fired.',
       ['kind'],
+    ),
+    deadLetters: counter(
+      registry,
+      'signalbox_dead_letters_kept_total',
+      'Dead letters that were kept, by what they are about; deliveries that came twice count twice.',
+      ['about'],
+    ),
+    deadLettersForgotten: counter(
+      registry,
+      'signalbox_dead_letters_forgotten_total',
+      'Dead letters that fell off, too old or too many, for new ones.',
     ),
     settleSeconds: durationHistogram(
       registry,

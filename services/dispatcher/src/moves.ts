@@ -1,12 +1,13 @@
 /** Performing a move: the shell's half of the run machine. What it publishes is confirmed when it resolves. */
-import { deadLetterOf, type Publisher, type Topology } from '@signalbox/broker'
+import { type Broker, deadLetterOf, type Publisher, type Topology } from '@signalbox/broker'
 import { advanceRun, type Move, stepIdOf } from '@signalbox/chains'
-import type { BiographyFact, HandlerInvocation, RunContext } from '@signalbox/contracts'
+import type { BiographyFact, RunContext } from '@signalbox/contracts'
 import { AppError, type Log } from '@signalbox/kit'
 import type { InvocationOutbox } from './invocation-outbox.ts'
 import type { DispatcherMetrics } from './metrics.ts'
 
 export interface MoveDeps {
+  broker: Pick<Broker, 'declare'>
   publisher: Publisher
   invocations: InvocationOutbox
   topology: Topology
@@ -19,22 +20,29 @@ export async function performMove(move: Move, deps: MoveDeps): Promise<Biography
   const facts: BiographyFact[] = passedFacts(move)
   if (move.kind === 'end') return [...facts, await endRun(move, deps)]
 
-  const failure = await invoke(move.invocation, deps)
+  const failure = await send(move, deps)
   if (!failure) return facts
-  const { context, handler } = move.invocation
-  facts.push(
-    stepFact(context, { step_id: stepIdOf(context), handler, status: 'failed', error: failure }),
-  )
-  const next = advanceRun(context, { status: 'failed', error: { ...failure, retryable: false } })
+  const { context, handler, attempt } = move.invocation
+  const step = { step_id: stepIdOf(context), handler, status: 'failed', error: failure } as const
+  facts.push(stepFact(context, step, attempt))
+  const error = { ...failure, retryable: false }
+  const next = advanceRun(context, { attempt, status: 'failed', error })
   return [...facts, ...(await performMove(next, deps))]
 }
 
 /** Undefined when the invocation is on its way; else why it can never be. */
-async function invoke(
-  invocation: HandlerInvocation,
-  { invocations }: MoveDeps,
+async function send(
+  move: Exclude<Move, { kind: 'end' }>,
+  { broker, publisher, invocations, topology, metrics }: MoveDeps,
 ): Promise<{ code: string; message: string } | undefined> {
+  const { invocation } = move
   try {
+    if (move.kind === 'retry') {
+      await broker.declare(topology.retryQueue(move.delayMs))
+      await publisher.retry(invocation, move.delayMs)
+      metrics.retries.inc()
+      return undefined
+    }
     if ((await invocations.send(invocation)) === 'routed') return undefined
     return {
       code: 'SB_UNKNOWN_HANDLER',
@@ -57,7 +65,7 @@ async function endRun(
   if (move.outcome === 'succeeded') {
     return { fact: 'run_ended', at, run_id: context.run_id, outcome: 'succeeded' }
   }
-  const { step, error } = move
+  const { step, error, attempts } = move
   const { event, chain, run_id } = context
   const letter = deadLetterOf(
     {
@@ -74,7 +82,7 @@ async function endRun(
       chain_id: chain.chain_id,
       step_id: step.id,
       handler: step.handler,
-      attempts: 1,
+      attempts,
     },
   )
   await deps.publisher.deadLetter(letter)
@@ -92,19 +100,19 @@ async function endRun(
 }
 
 function passedFacts(move: Move): BiographyFact[] {
-  const context = move.kind === 'invoke' ? move.invocation.context : move.context
+  const context = move.kind === 'end' ? move.context : move.invocation.context
   return move.passed.map((step) => stepFact(context, step))
 }
 
 type DecidedStep = Move['passed'][number]
 
-/** A step that no worker did: it took no time and had one attempt. */
-function stepFact(context: RunContext, step: DecidedStep): BiographyFact {
+/** A step that no worker did: it took no time. */
+function stepFact(context: RunContext, step: DecidedStep, attempt = 1): BiographyFact {
   return {
     fact: 'step',
     at: new Date().toISOString(),
     run_id: context.run_id,
-    attempt: 1,
+    attempt,
     duration_ms: 0,
     ...step,
   }

@@ -1,6 +1,6 @@
 /** What the dispatcher does with results: publish what the step fired, make the run's next move, tell the biography. */
 import { type Delivery, deadLetterOf, readAs, readJson, type Settlement } from '@signalbox/broker'
-import { advanceRun, type Fired, firedBy, stepIdOf } from '@signalbox/chains'
+import { advanceRun, type Fired, firedBy, type Move, stepIdOf } from '@signalbox/chains'
 import {
   type BiographyFact,
   LIMITS,
@@ -18,6 +18,8 @@ import { type MoveDeps, performMove } from './moves.ts'
 
 /** Each item is read by itself: one that is bad harms no other. */
 const batchSchema = z.array(z.unknown()).min(1).max(LIMITS.maxBatchItems)
+
+const attemptSchema = stepResultSchema.shape.attempt
 
 export interface ResultHandlingDeps extends MoveDeps {
   biographies: Pick<BiographyStore, 'record'>
@@ -84,7 +86,7 @@ function readResult(item: unknown): StepResult | { message: string } {
   if (!context.success) return { message }
   return {
     invocation_id: String(loose?.invocation_id ?? ''),
-    attempt: 1,
+    attempt: attemptSchema.safeParse(loose?.attempt).data ?? 1,
     status: 'failed',
     error: { code: 'SB_INVALID_MESSAGE', message, retryable: false },
     duration_ms: 0,
@@ -98,12 +100,13 @@ async function handleResult(answered: StepResult, deps: ResultHandlingDeps): Pro
   const refusal = await publishFired(fired, context, deps)
   const result = refusal ? { ...answered, status: 'failed' as const, error: refusal } : answered
   deps.invocations.observe(handlerOf(context), result.duration_ms)
-  const facts = await performMove(advanceRun(context, result), deps)
+  const move = advanceRun(context, result)
+  const facts = await performMove(move, deps)
   await deps.biographies.record([
     {
       accountKey: context.event.account_key,
       eventId: context.event.event_id,
-      facts: [stepFact(result, fired), ...facts],
+      facts: [stepFact(result, fired, move), ...facts],
     },
   ])
   deps.metrics.steps.inc({ status: result.status })
@@ -163,11 +166,12 @@ async function publishCommand(
   )
 }
 
-function stepFact(result: StepResult, { events, commands }: Fired): BiographyFact {
-  const { context, error } = result
+function stepFact(result: StepResult, { events, commands }: Fired, move: Move): BiographyFact {
+  const { context, error, redeliveries = 0 } = result
+  const nowMs = Date.now()
   return {
     fact: 'step',
-    at: new Date().toISOString(),
+    at: timestampOf(nowMs),
     run_id: context.run_id,
     step_id: stepIdOf(context),
     handler: handlerOf(context),
@@ -175,11 +179,17 @@ function stepFact(result: StepResult, { events, commands }: Fired): BiographyFac
     status: result.status,
     duration_ms: result.duration_ms,
     ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
+    ...(move.kind === 'retry' ? { retry_at: timestampOf(nowMs + move.delayMs) } : {}),
+    ...(redeliveries === 0 ? {} : { redeliveries }),
     ...(events.length === 0 ? {} : { fired_events: events.map(({ event_id }) => event_id) }),
     ...(commands.length === 0
       ? {}
       : { fired_commands: commands.map(({ command_id }) => command_id) }),
   }
+}
+
+function timestampOf(timeMs: number): string {
+  return new Date(timeMs).toISOString()
 }
 
 function handlerOf({ chain, step_index }: RunContext): string {

@@ -93,6 +93,33 @@ describe('the dispatcher', () => {
     ])
   })
 
+  it('sends a step that failed and may pass to be tried again, and tells when', async () => {
+    bench = await startBench()
+    const error = {
+      code: 'GATEWAY',
+      message: 'it said 503',
+      retryable: true,
+      retry_after_ms: 2_000,
+    }
+    await bench.offer('send_sms', () => ({ status: 'failed', error, redeliveries: 2 }))
+    await bench.putChain('sms', { steps: [step('a', 'send_sms', { retry: { max_attempts: 2 } })] })
+    const event = await bench.publish()
+    const run = await waitFor(
+      async () => {
+        const biography = await bench.store.biographies.get(ACCOUNT, event.event_id)
+        return biography?.runs.find(({ steps }) => steps.length > 0)
+      },
+      { what: 'the attempt to be told' },
+    )
+    expect(run).toMatchObject({
+      status: 'running',
+      steps: [{ attempt: 1, status: 'failed', error: { code: 'GATEWAY' }, redeliveries: 2 }],
+    })
+    const { at, retry_at } = run.steps[0]!
+    expect(Date.parse(retry_at!) - Date.parse(at)).toBe(2_200)
+    expect(bench.deadLetters).toEqual([])
+  })
+
   it('treats a handler that nobody ever offered as a failed step, and honours its on_error', async () => {
     bench = await startBench()
     await bench.offer('log')
