@@ -3,17 +3,20 @@
  *
  * - While it is lost, a command waits for it until the command timeout has passed since the loss; later ones are rejected at once.
  * - A command that was sent and not answered when the connection broke is rejected, never sent again: it may have been executed.
+ * - A Redis that refuses to write (its memory is full, it became a replica) is unavailable until it takes a write again.
  * - A heartbeat notices a Redis that is connected but does not answer, and a handshake that goes nowhere; both are cut and begun anew.
  */
 import { backoffDelayMs } from '@signalbox/kit'
 import { Redis } from 'ioredis'
 import type { Availability } from './availability.ts'
-import { errorOf, unavailable } from './errors.ts'
+import { errorOf, refusedWriteOf, unavailable } from './errors.ts'
 
 const HEARTBEAT_INTERVAL_MS = 250
 /** An unanswered heartbeat of this age makes the store unavailable in readiness; the command timeout then cuts the connection. */
 const SILENCE_MS = 750
 const MAX_RECONNECT_DELAY_MS = 1_000
+/** Between connecting anew to a replica: the address may lead to the new primary. */
+const REPLICA_RECONNECT_MS = 1_000
 
 export interface ConnectionOptions {
   url: string
@@ -21,6 +24,8 @@ export interface ConnectionOptions {
   name: string
   commandTimeoutMs: number
   autoPipelining: boolean
+  /** May be written at any time. */
+  probeKey: string
 }
 
 export type Script<Reply> = (
@@ -32,6 +37,7 @@ export type Script<Reply> = (
 export class RedisConnection {
   readonly #name: string
   readonly #commandTimeoutMs: number
+  readonly #probeKey: string
   readonly #availability: Availability
   readonly #redis: Redis
   readonly #heartbeat: NodeJS.Timeout
@@ -42,10 +48,14 @@ export class RedisConnection {
   #notReadySinceMs = performance.now()
   #lastReason = 'not connected yet'
   #pingSentAtMs: number | undefined
+  /** What Redis said when it refused to write. */
+  #refusal: string | undefined
+  #reconnectedAtMs = 0
 
   constructor(options: ConnectionOptions, { availability }: { availability: Availability }) {
     this.#name = options.name
     this.#commandTimeoutMs = options.commandTimeoutMs
+    this.#probeKey = options.probeKey
     this.#availability = availability
     availability.expect(options.name)
     this.#redis = new Redis(options.url, {
@@ -54,7 +64,6 @@ export class RedisConnection {
       disconnectTimeout: 100,
       retryStrategy: (attempt) =>
         backoffDelayMs(attempt, { initialDelayMs: 50, maxDelayMs: MAX_RECONNECT_DELAY_MS }),
-      reconnectOnError: (error) => error.message.startsWith('READONLY'),
       enableAutoPipelining: options.autoPipelining,
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,
@@ -65,7 +74,7 @@ export class RedisConnection {
     this.#redis.on('close', () => {
       this.#pingSentAtMs = undefined
       // Of a connection that never became ready, its error has said more.
-      if (this.#isReady) this.#onLost('the connection is lost')
+      if (this.#isReady) this.#onLost(this.#refusal ?? 'the connection is lost')
     })
     this.#redis.on('error', (error: Error) => this.#onLost(error.message || error.name))
     this.#heartbeat = setInterval(() => this.#beat(), HEARTBEAT_INTERVAL_MS)
@@ -100,6 +109,7 @@ export class RedisConnection {
     try {
       return await this.#inTime(action(this.#redis), deadlineMs - performance.now())
     } catch (error) {
+      this.#noteRefusal(error)
       throw errorOf(error)
     }
   }
@@ -141,7 +151,8 @@ export class RedisConnection {
     this.#epoch += 1
     this.#isReady = true
     this.#pingSentAtMs = undefined
-    this.#availability.restored(this.#name)
+    // n.b. that it can be reached does not mean that it writes again; the next heartbeat tries.
+    if (this.#refusal === undefined) this.#availability.restored(this.#name)
     this.#settleWaiting()
   }
 
@@ -201,7 +212,9 @@ export class RedisConnection {
     } else if (this.#isReady && this.#pingSentAtMs === undefined) {
       const epoch = this.#epoch
       this.#pingSentAtMs = performance.now()
-      this.#inTime(this.#redis.ping()).then(
+      const answered: Promise<unknown> =
+        this.#refusal === undefined ? this.#redis.ping() : this.#tryWriting()
+      this.#inTime(answered).then(
         () => {
           this.#pingSentAtMs = undefined
         },
@@ -210,5 +223,31 @@ export class RedisConnection {
         },
       )
     }
+  }
+
+  #noteRefusal(error: unknown): string | undefined {
+    const refusal = refusedWriteOf(error)
+    if (refusal === undefined || this.#isClosed) return refusal
+    this.#refusal = refusal
+    this.#availability.lost(this.#name, refusal)
+    return refusal
+  }
+
+  async #tryWriting(): Promise<void> {
+    try {
+      await this.#redis.set(this.#probeKey, '', 'PX', 1_000)
+      this.#refusal = undefined
+      this.#availability.restored(this.#name)
+    } catch (error) {
+      const refusal = this.#noteRefusal(error)
+      if (refusal === undefined) throw error
+      if (refusal.startsWith('READONLY')) this.#leaveReplica()
+    }
+  }
+
+  #leaveReplica(): void {
+    if (performance.now() - this.#reconnectedAtMs < REPLICA_RECONNECT_MS) return
+    this.#reconnectedAtMs = performance.now()
+    this.reconnect()
   }
 }

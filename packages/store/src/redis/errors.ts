@@ -9,6 +9,9 @@ import { ReplyError } from 'ioredis'
 const NOT_NOW =
   /(?:^|[\s-])(LOADING|READONLY|OOM|MASTERDOWN|BUSY|MISCONF|NOREPLICAS|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|NOAUTH|WRONGPASS|NOPERM)\s/
 
+/** Those of them that come to writes while reading goes on. */
+const REFUSED_WRITE = /(?:^|[\s-])((?:READONLY|OOM|MISCONF|NOREPLICAS)\s.*?)(?:\. script:|$)/s
+
 /** How ioredis says that a command was under way, or about to be, when the connection broke. */
 const CONNECTION_LOST = /max retries per request|isn't writeable|Connection is closed/
 
@@ -21,6 +24,12 @@ export function errorOf(error: unknown): unknown {
   if (isReplyError(error) && !NOT_NOW.test(error.message)) return error
   const isLost = CONNECTION_LOST.test(error.message)
   return unavailable(isLost ? 'the connection was lost' : error.message, error)
+}
+
+/** What Redis said when it refused to write, or undefined: it was another error. */
+export function refusedWriteOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !isReplyError(error)) return undefined
+  return REFUSED_WRITE.exec(error.message)?.[1]
 }
 
 export function unavailable(reason: string, cause?: unknown): UnavailableError {

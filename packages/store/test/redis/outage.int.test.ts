@@ -169,6 +169,70 @@ describe('when Redis hangs', () => {
   })
 })
 
+describe('when Redis refuses to write', () => {
+  beforeEach(() => asAdministrator((redis) => redis.config('RESETSTAT')))
+  const refusedProbes = async () => {
+    const stats = await asAdministrator((redis) => redis.info('commandstats'))
+    return Number(/cmdstat_set:.*rejected_calls=(\d+)/.exec(stats)?.[1] ?? 0)
+  }
+  const refusals = [
+    {
+      why: 'its memory is full',
+      says: /OOM/,
+      begin: (redis: Redis) => redis.config('SET', 'maxmemory', '1'),
+      end: (redis: Redis) => redis.config('SET', 'maxmemory', '0'),
+    },
+    {
+      why: 'it became a replica',
+      says: /READONLY/,
+      begin: (redis: Redis) => redis.replicaof('127.0.0.1', '1'),
+      end: (redis: Redis) => redis.replicaof('NO', 'ONE'),
+    },
+  ]
+  it.each(refusals)(
+    'because $why, it says so until it writes again, and logs it once',
+    async ({ says, begin, end }) => {
+      await put(1)
+      try {
+        await asAdministrator(begin)
+        for (const value of [2, 3, 4]) await expect(put(value)).rejects.toMatchObject(UNAVAILABLE)
+        await waitFor(async () => (await refusedProbes()) > 5, { what: 'heartbeats that try' })
+        expect(store.unavailableReason()).toMatch(says)
+        expect(messages()).toEqual(['store.connected', 'store.lost'])
+      } finally {
+        await asAdministrator(end)
+      }
+      await becomes('available')
+      await put(5)
+      expect(await store.documents.get('acc', 'c', 'k')).toMatchObject({ value: 5 })
+      expect(messages()).toEqual(['store.connected', 'store.lost', 'store.restored'])
+    },
+  )
+})
+
+describe('when Redis forgets its scripts', () => {
+  it('sends them again, and nobody notices', async () => {
+    await put(1)
+    await asAdministrator((redis) => redis.script('FLUSH'))
+    await Promise.all([put(2), store.chains.put('acc', 'c', chainNamed('c'))])
+    expect(await store.documents.get('acc', 'c', 'k')).toMatchObject({ value: 2 })
+    expect(messages()).toEqual(['store.connected'])
+  })
+})
+
+describe('when every connection to Redis is cut', () => {
+  it('connects again, and says so once', async () => {
+    await put(1)
+    await asAdministrator((redis) =>
+      redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes'),
+    )
+    await waitFor(() => messages().includes('store.lost'), { what: 'the loss' })
+    await becomes('available')
+    await put(2)
+    expect(messages()).toEqual(['store.connected', 'store.lost', 'store.restored'])
+  })
+})
+
 describe('when Redis is not there at the start', () => {
   it('rejects, and works as soon as it comes', async () => {
     await server.stop()
