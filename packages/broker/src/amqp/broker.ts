@@ -3,7 +3,8 @@
  *
  * The fixed topology is declared on every new connection before anything is published, and a refusal (somebody declared it
  * otherwise) fails the connection, which is tried again: a publish must not find a topology that would lose it. An added
- * queue that is refused keeps nobody else from working; it is tried again alone. Either is said by `unavailableReason`.
+ * queue that is refused keeps nobody else from working; it is tried again alone. Either is said by `unavailableReason`. While connected all
+ * of it is declared again every few seconds: who deletes an exchange takes its bindings along, and nobody is told of that.
  */
 import { backoffDelayMs, delay, type Log, UnavailableError } from '@signalbox/kit'
 import type { ChannelModel } from 'amqplib'
@@ -17,6 +18,9 @@ import { AmqpConnection, reasonOf } from './connection.ts'
 import { AmqpConsumer } from './consumer.ts'
 import { declareExchange, declareQueue, onOwnChannel } from './declaring.ts'
 import { KeptChannel } from './kept-channel.ts'
+
+/** What was deleted is back within this. Declaring what is there already costs the broker a look-up each. */
+const REPAIR_INTERVAL_MS = 3_000
 
 export interface AmqpBrokerOptions {
   /** `amqp://` or `amqps://`. */
@@ -46,6 +50,8 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
   const fresh = new WeakSet<ChannelModel>()
   const closed = new AbortController()
   let closing: Promise<void> | undefined
+  let isRepairing = false
+  let repairFailure: string | undefined
 
   const connection = new AmqpConnection({ url, name: connectionName }, { log, setUp })
   const confirmed = new ConfirmPublisher(
@@ -83,6 +89,24 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
     }
   }
 
+  async function repair(): Promise<void> {
+    const { session } = connection
+    // n.b. a broker that blocks publishers does not read declarations either.
+    if (!session || isRepairing || connection.isBlocked()) return
+    isRepairing = true
+    let failure: string | undefined
+    try {
+      await declareAll(session.model)
+    } catch (error) {
+      if (!session.lost.aborted) failure = `the topology: ${reasonOf(error)}`
+    }
+    isRepairing = false
+    if (failure !== undefined && failure !== repairFailure) {
+      log.error({ reason: failure }, 'topology.repair_failed')
+    }
+    repairFailure = failure
+  }
+
   /** Tries until it is done; the entry is gone then. */
   function declareAdded(queue: QueueSpec): void {
     if (undeclared.has(queue.name)) return
@@ -114,7 +138,7 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
     const refusals = [...undeclared].map(
       ([name, { reason }]) => reason && `queue ${name}: ${reason}`,
     )
-    return [...reasons, ...refusals].find((reason) => reason !== undefined)
+    return [...reasons, ...refusals, repairFailure].find((reason) => reason !== undefined)
   }
 
   function requireOpen(): void {
@@ -123,6 +147,7 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
   }
 
   async function close(): Promise<void> {
+    clearInterval(repairing)
     await Promise.all([...consumers].map((consumer) => consumer.close()))
     await confirmed.close()
     await publishing.close()
@@ -141,6 +166,7 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
   const publisher = createPublisher({ topology, publish })
 
   await connection.open()
+  const repairing = setInterval(() => void repair(), REPAIR_INTERVAL_MS)
   return {
     topology,
     unavailableReason,

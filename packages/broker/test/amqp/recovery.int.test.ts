@@ -131,6 +131,26 @@ describe('a topology that is damaged', () => {
     expect(got.contents()).toEqual(['back'])
   })
 
+  it('has the bindings of a deleted exchange back, though nobody published to it', async () => {
+    await using worker = await opened(lease.amqpUrl)
+    await using source = await opened(lease.amqpUrl)
+    const queue = topology.handlerQueue('unbound')
+    await worker.declare(queue)
+    const got = recorder()
+    await using _consumer = await worker.consume(queue.name, {}, got.onDelivery)
+    await isUp(source)
+    await harm.deleteExchange(topology.exchange.handlers)
+    const to = { exchange: topology.exchange.handlers, routingKey: 'unbound' }
+    const isBack = () =>
+      source.publish(messageTo(to, 'back')).then(
+        (outcome) => outcome === 'routed',
+        () => false,
+      )
+    await waitFor(isBack, { what: 'the binding', timeoutMs: 5_000 })
+    await waitFor(() => got.deliveries.length === 1, { what: 'the delivery' })
+    expect(got.contents()).toEqual(['back'])
+  })
+
   it('says which queue stands in the way, and works once it is gone', async () => {
     const own = createTopology({ namespace: 'foreign' })
     await harm.declareForeignQueue(own.queue.dispatcherEvents)
