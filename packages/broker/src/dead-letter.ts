@@ -1,5 +1,5 @@
 /** Making a dead letter of a message that could not be completed. */
-import { type DeadLetter, derivedUuid, type Json } from '@signalbox/contracts'
+import { type DeadLetter, derivedUuid, jsonSchema } from '@signalbox/contracts'
 import type { DeadLetterReason } from './port.ts'
 
 /** The identity is derived from the message and the code: the same failure of a redelivered message is the same dead letter. */
@@ -26,8 +26,12 @@ export function deadLetterOf(
 
 function readable(body: Buffer): DeadLetter['body'] {
   try {
-    return { json: JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body)) as Json }
+    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
+    // n.b. What is nested too deeply could not be written as part of a letter.
+    const json = jsonSchema.safeParse(value)
+    if (json.success) return { json: json.data }
   } catch {
-    return { base64: body.toString('base64') }
+    // Not JSON.
   }
+  return { base64: body.toString('base64') }
 }

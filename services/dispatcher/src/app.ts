@@ -6,6 +6,7 @@ import { type Broker, createPublisher, type Delivery, type Settlement } from '@s
 import type { Log, Metrics, Readiness } from '@signalbox/kit'
 import type { Store } from '@signalbox/store'
 import { createChainCache } from './chain-cache.ts'
+import { keepDeadLetters } from './dead-letter-keeping.ts'
 import { handleEvent } from './event-handling.ts'
 import { createInvocationOutbox } from './invocation-outbox.ts'
 import { createDispatcherMetrics } from './metrics.ts'
@@ -17,9 +18,12 @@ export interface DispatcherOptions {
   prefetch?: number
 }
 
+/** A dead letter may have megabytes. */
+const DEAD_LETTER_PREFETCH = 32
+
 export interface DispatcherDeps {
   broker: Broker
-  store: Pick<Store, 'chains' | 'biographies' | 'unavailableReason'>
+  store: Pick<Store, 'chains' | 'biographies' | 'deadLetters' | 'unavailableReason'>
   log: Log
   readiness: Readiness
   metrics: Metrics
@@ -52,13 +56,16 @@ export async function createDispatcher(
     log,
     chains,
     biographies: store.biographies,
+    deadLetters: store.deadLetters,
   }
 
   const consume = async (
     queue: string,
     handle: (delivery: Delivery, deps: typeof shared) => Promise<Settlement>,
+    maxPrefetch = prefetch,
   ) => {
-    const consumer = await broker.consume(queue, { prefetch }, async (delivery) => {
+    const options = { prefetch: Math.min(prefetch, maxPrefetch) }
+    const consumer = await broker.consume(queue, options, async (delivery) => {
       const stopTimer = metrics.settleSeconds.startTimer({ queue })
       const settlement = await outages.outlast(
         () => handle(delivery, shared),
@@ -79,6 +86,7 @@ export async function createDispatcher(
   // n.b. disposal runs backwards: consumers close after what is held lets go.
   await consume(topology.queue.dispatcherEvents, handleEvent)
   await consume(topology.queue.dispatcherResults, handleResults)
+  await consume(topology.queue.dead, keepDeadLetters, DEAD_LETTER_PREFETCH)
   stack.defer(() => outages.close())
 
   const owned = stack.move()

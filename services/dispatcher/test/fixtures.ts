@@ -48,22 +48,29 @@ export async function startBench(
   const broker = stack.use(createMemoryBroker({ topology, log: silentLog }))
   const store = stack.use(createMemoryStore())
   const chains = overridden(store.chains, faults(store.chains))
+  const deadLetters: DeadLetter[] = []
+  const watched = overridden(store.deadLetters, {
+    async keep(letter) {
+      deadLetters.push(letter)
+      return store.deadLetters.keep(letter)
+    },
+  })
   const readiness = createReadiness()
   const metrics = createMetrics({ withProcessMetrics: false })
   stack.use(
     await createDispatcher(
       {},
-      { broker, store: overridden(store, { chains }), log: silentLog, readiness, metrics },
+      {
+        broker,
+        store: overridden(store, { chains, deadLetters: watched }),
+        log: silentLog,
+        readiness,
+        metrics,
+      },
     ),
   )
   const publisher = createPublisher(broker)
-
-  const deadLetters: DeadLetter[] = []
   const invocations: HandlerInvocation[] = []
-  await broker.consume(topology.queue.dead, {}, async (delivery) => {
-    deadLetters.push(jsonOf(delivery) as DeadLetter)
-    return { kind: 'ack' }
-  })
 
   return {
     store,
