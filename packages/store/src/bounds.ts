@@ -12,6 +12,7 @@ const DEFAULT_BOUNDS: Required<StoreBounds> = {
   deadLetterTtlMs: 30 * DAY_MS,
   maxChannelMessages: 100,
   channelTtlMs: HOUR_MS,
+  progressTtlMs: DAY_MS,
   maxDeletedChains: 10_000,
 }
 

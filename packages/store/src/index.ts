@@ -22,6 +22,8 @@ export type {
   NewDeadLetter,
   Page,
   PageOptions,
+  Progress,
+  ProgressStore,
   Store,
   StoreBounds,
   StoredDocument,

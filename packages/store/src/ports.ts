@@ -224,6 +224,25 @@ export interface DeadLetterStore {
   forgotten(accountKey: string): Promise<number>
 }
 
+/** How far a piece of work is: nobody began it, somebody did, or it is done. */
+export type Progress =
+  | { state: 'new' }
+  | { state: 'begun'; plan: Json }
+  | { state: 'done'; outcome: Json }
+
+/**
+ * How far the work on an event is, in pieces whose names are the caller's: so that what comes again is not done again. Forgotten some time
+ * after the last change (`progressTtlMs`), or when the store loses data: what comes again after that is done again.
+ */
+export interface ProgressStore {
+  /** One atomic step: begins the work with its plan unless somebody did, and tells how far it was before. */
+  begin(accountKey: string, eventId: string, work: string, plan: Json): Promise<Progress>
+  /** Marks the work as done, begun or not. */
+  finish(accountKey: string, eventId: string, work: string, outcome: Json): Promise<void>
+  /** Undefined: it is not done. */
+  outcome(accountKey: string, eventId: string, work: string): Promise<Json | undefined>
+}
+
 /** A value that a service keeps for itself (a poll, a half-answered one), guarded by its revision. */
 export interface StoredDocument {
   value: Json
@@ -265,6 +284,7 @@ export interface Store extends AsyncDisposable {
   readonly biographies: BiographyStore
   readonly deadLetters: DeadLetterStore
   readonly documents: DocumentStore
+  readonly progress: ProgressStore
   /** Why it cannot work now, or undefined. For readiness. */
   unavailableReason(): string | undefined
   close(): Promise<void>
@@ -281,6 +301,8 @@ export interface StoreBounds {
   /** Messages per channel: default 100, and 1 hour after the last one. */
   maxChannelMessages?: number
   channelTtlMs?: number
+  /** Progress of an event, after its last change: default 24 hours, which is also the longest delay of a retry. */
+  progressTtlMs?: number
   /** Deleted chains that each account remembers for readers of changes: default 10,000. */
   maxDeletedChains?: number
 }

@@ -7,6 +7,7 @@ import { describeChannels } from './contract/channels.ts'
 import { describeContacts } from './contract/contacts.ts'
 import { describeDeadLetters } from './contract/dead-letters.ts'
 import { describeApiKeys, describeDocuments } from './contract/documents.ts'
+import { describeProgress } from './contract/progress.ts'
 import { type Engine, freshAccount } from './fixtures.ts'
 
 export function describeStore(engineName: string, engine: Engine): void {
@@ -17,6 +18,7 @@ export function describeStore(engineName: string, engine: Engine): void {
   describe(`${engineName}: API keys`, () => describeApiKeys(engine))
   describe(`${engineName}: biographies`, () => describeBiographies(engine))
   describe(`${engineName}: dead letters`, () => describeDeadLetters(engine))
+  describe(`${engineName}: progress`, () => describeProgress(engine))
   describe(`${engineName}: documents`, () => describeDocuments(engine))
 
   describe(`${engineName}: the store`, () => {

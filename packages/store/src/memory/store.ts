@@ -11,6 +11,7 @@ import { createMemoryChannels } from './channels.ts'
 import { createMemoryContacts } from './contacts.ts'
 import { createMemoryDeadLetters } from './dead-letters.ts'
 import { createMemoryDocuments } from './documents.ts'
+import { createMemoryProgress } from './progress.ts'
 
 /** Never unavailable until it is closed. `log` hears of listeners that throw; default: nobody does. */
 export function createMemoryStore(bounds?: StoreBounds, log: Log = silentLog): Store {
@@ -29,6 +30,7 @@ export function createMemoryStore(bounds?: StoreBounds, log: Log = silentLog): S
     biographies: createMemoryBiographies(resolved, { lifetime }),
     deadLetters: createMemoryDeadLetters(resolved, { lifetime }),
     documents: createMemoryDocuments({ lifetime }),
+    progress: createMemoryProgress(resolved, { lifetime }),
     unavailableReason: () => (lifetime.closed ? 'the store is closed' : undefined),
     close,
     [Symbol.asyncDispose]: close,

@@ -63,6 +63,7 @@ export function createKeys(namespace: string) {
     }),
     deadLetterBody: (accountKey: string, deadLetterId: string) =>
       `${account(accountKey)}:dead-letter:${deadLetterId}`,
+    progress: (accountKey: string, eventId: string) => `${account(accountKey)}:progress:${eventId}`,
     documents: (accountKey: string, collection: string) => ({
       documents: `${account(accountKey)}:documents:${collection}`,
       documentKeys: `${account(accountKey)}:document-keys:${collection}`,

@@ -13,6 +13,7 @@ import { createRedisContacts } from './contacts.ts'
 import { createRedisDeadLetters } from './dead-letters.ts'
 import { createRedisDocuments } from './documents.ts'
 import { createKeys } from './keys.ts'
+import { createRedisProgress } from './progress.ts'
 import { Subscriptions } from './subscriptions.ts'
 
 const DEFAULT_COMMAND_TIMEOUT_MS = 2_000
@@ -61,6 +62,7 @@ export function openRedisStore(options: RedisStoreOptions): Store {
     biographies: createRedisBiographies(bounds, { connection, keys }),
     deadLetters: createRedisDeadLetters(bounds, { connection, keys }),
     documents: createRedisDocuments({ connection, keys }),
+    progress: createRedisProgress(bounds, { connection, keys }),
     unavailableReason: () =>
       connection.unavailableReason() ?? subscriber.unavailableReason() ?? availability.reason(),
     close,

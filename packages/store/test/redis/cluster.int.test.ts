@@ -16,7 +16,7 @@ afterAll(async () => {
 
 /** One call of every method that writes, and of every method that reads. */
 async function useEverything({ chains, catalog, contacts, channels, ...rest }: Store) {
-  const { apiKeys, biographies, deadLetters, documents } = rest
+  const { apiKeys, biographies, deadLetters, documents, progress } = rest
   await chains.put('acc', 'a', chainNamed('a'))
   await chains.put('acc', 'b', defaultChain())
   await chains.delete('acc', 'a')
@@ -56,6 +56,9 @@ async function useEverything({ chains, catalog, contacts, channels, ...rest }: S
   await deadLetters.list('acc', {})
   await deadLetters.groups('acc', {})
   await deadLetters.forgotten('acc')
+  await progress.begin('acc', 'e', 'w', 1)
+  await progress.finish('acc', 'e', 'w', 2)
+  await progress.outcome('acc', 'e', 'w')
   await documents.put('acc', 'polls', 'p', 1)
   await documents.get('acc', 'polls', 'p')
   await documents.list('acc', 'polls')

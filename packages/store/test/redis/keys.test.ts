@@ -21,6 +21,7 @@ function everyKey(accountKey: string): { ofEverybody: string[]; ofAccount: strin
       keys.facts(accountKey, '<event_id>'),
       ...Object.values(keys.deadLetters(accountKey)),
       keys.deadLetterBody(accountKey, '<dead_letter_id>'),
+      keys.progress(accountKey, '<event_id>'),
       ...Object.values(keys.documents(accountKey, '<collection>')),
     ],
   }
@@ -55,6 +56,7 @@ describe('Redis keys', () => {
       'deadLetters',
       'documents',
       'facts',
+      'progress',
       'writeProbe',
     ])
   })
