@@ -4,7 +4,7 @@
  * Queues are durable quorum queues with an explicit delivery limit whose dead letters go, at least once, to the dead
  * exchange. `docs/topology.md` shows this file as a table; a test holds the two together.
  */
-import { VUMI_GO } from '@signalbox/contracts'
+import { STATE_CHANGE_EVENTS, VUMI_GO } from '@signalbox/contracts'
 
 export type ExchangeType = 'topic' | 'direct' | 'fanout'
 
@@ -83,15 +83,17 @@ export function createTopology({
     deliveryLimit: DELIVERY_LIMIT,
     deadLetterExchange: exchange.dead,
   })
-  const everyEvent: readonly BindingSpec[] = [
-    { exchange: exchange.events, routingKey: '#' },
+  const eventsOf = (...patterns: readonly string[]): readonly BindingSpec[] => [
+    ...patterns.map((routingKey) => ({ exchange: exchange.events, routingKey })),
     ...(vumiBridge ? [{ exchange: VUMI_GO.exchange, routingKey: VUMI_GO.routingKey }] : []),
   ]
+  /** A second copy of every event would cost the broker as much as the first; the relay shows state changes only. */
+  const stateChanges = Object.keys(STATE_CHANGE_EVENTS).map((eventType) => `*.${eventType}.*`)
 
   const queues: readonly QueueSpec[] = [
-    workQueue(queue.dispatcherEvents, everyEvent),
+    workQueue(queue.dispatcherEvents, eventsOf('#')),
     workQueue(queue.dispatcherResults, [{ exchange: exchange.results, routingKey: 'results' }]),
-    { ...workQueue(queue.edgeRelay, everyEvent), singleActiveConsumer: true },
+    { ...workQueue(queue.edgeRelay, eventsOf(...stateChanges)), singleActiveConsumer: true },
     {
       name: queue.dead,
       exchanges: [],

@@ -14,7 +14,7 @@ export async function openMemoryEngines() {
   const broker = createMemoryBroker({ topology: createTopology(), log: silentLog })
   const store = createMemoryStore()
   const events: VumiApiEvent[] = []
-  await broker.consume(broker.topology.queue.edgeRelay, {}, async ({ body }) => {
+  await broker.consume(broker.topology.queue.dispatcherEvents, {}, async ({ body }) => {
     events.push(JSON.parse(body.toString()) as VumiApiEvent)
     return { kind: 'ack' }
   })

@@ -70,7 +70,7 @@ async function collectEvents() {
     connectionName: 'survey test',
   })
   const events: VumiApiEvent[] = []
-  await broker.consume(broker.topology.queue.edgeRelay, {}, async ({ body }) => {
+  await broker.consume(broker.topology.queue.dispatcherEvents, {}, async ({ body }) => {
     events.push(JSON.parse(body.toString()) as VumiApiEvent)
     return { kind: 'ack' }
   })

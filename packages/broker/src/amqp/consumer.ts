@@ -9,8 +9,9 @@ import { UnavailableError } from '@signalbox/kit'
 import type { Channel, ConsumeMessage } from 'amqplib'
 import { InHand } from '../in-hand.ts'
 import type { Consumer, ConsumerState, DeliveryHandler } from '../port.ts'
-import { type SettlementDeps, type Verdict, verdictOn } from '../settlement.ts'
+import { type SettlementDeps, verdictOn } from '../settlement.ts'
 import type { QueueSpec } from '../topology.ts'
+import { Acknowledger } from './acknowledger.ts'
 import type { AmqpConnection } from './connection.ts'
 import { declareQueue } from './declaring.ts'
 import { AmqpDelivery } from './delivery.ts'
@@ -29,6 +30,7 @@ export interface AmqpConsumerDeps extends Pick<SettlementDeps, 'log' | 'publishe
 
 interface Link {
   readonly channel: Channel
+  readonly acknowledger: Acknowledger
   readonly lost: AbortSignal
   /** Aborted when a settlement has nothing to wait for any more. */
   readonly giveUp: AbortSignal
@@ -106,6 +108,7 @@ export class AmqpConsumer implements Consumer {
     )
     await this.#switch()
     await this.#inHand.idle()
+    this.#link?.acknowledger.flush()
     await this.#channel.close()
     this.#deps.onClosed(this)
   }
@@ -118,7 +121,12 @@ export class AmqpConsumer implements Consumer {
   async #setUp(channel: Channel, lost: AbortSignal): Promise<void> {
     await declareQueue(channel, this.#options.queue)
     await channel.prefetch(this.#options.prefetch)
-    const link: Link = { channel, lost, giveUp: AbortSignal.any([lost, this.#closing.signal]) }
+    const link: Link = {
+      channel,
+      acknowledger: new Acknowledger(channel),
+      lost,
+      giveUp: AbortSignal.any([lost, this.#closing.signal]),
+    }
     lost.addEventListener('abort', () => this.#unlink(link), { once: true })
     this.#link = link
     await this.#align()
@@ -156,22 +164,16 @@ export class AmqpConsumer implements Consumer {
 
   async #settle(message: ConsumeMessage, link: Link): Promise<void> {
     this.#inHand.taken()
+    link.acknowledger.taken(message)
     const verdict = await verdictOn(
       new AmqpDelivery(message, link.lost),
       this.#options.onDelivery,
       { ...this.#deps, queue: this.queue, signal: link.giveUp },
     )
-    if (!link.lost.aborted) answer(link.channel, message, verdict)
+    if (!link.lost.aborted) {
+      if (verdict === 'ack') link.acknowledger.ack(message)
+      else link.acknowledger.nack(message, { requeue: verdict === 'requeue' })
+    }
     this.#inHand.settled()
-  }
-}
-
-/** n.b. a channel refuses everything from the moment its connection begins to close, before it says so. */
-function answer(channel: Channel, message: ConsumeMessage, verdict: Verdict): void {
-  try {
-    if (verdict === 'ack') channel.ack(message)
-    else channel.nack(message, false, verdict === 'requeue')
-  } catch {
-    return
   }
 }

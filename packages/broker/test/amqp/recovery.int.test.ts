@@ -119,7 +119,11 @@ describe('a topology that is damaged', () => {
     await using broker = await opened(lease.amqpUrl)
     await isUp(broker)
     const got = recorder()
-    await using _consumer = await broker.consume(topology.queue.edgeRelay, {}, got.onDelivery)
+    await using _consumer = await broker.consume(
+      topology.queue.dispatcherEvents,
+      {},
+      got.onDelivery,
+    )
     await harm.deleteExchange(topology.exchange.events)
     const to = { exchange: topology.exchange.events, routingKey: 'a.b.c' }
     await expect(broker.publish(messageTo(to))).rejects.toMatchObject({
