@@ -112,6 +112,7 @@ export {
 } from './handler.ts'
 export { derivedUuid, firedIdOf, invocationIdOf, runIdOf, uuidv7 } from './identity.ts'
 export {
+  attemptIdOf,
   type HandlerInvocation,
   invocationBatchSchema,
   invocationSchema,

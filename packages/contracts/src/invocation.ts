@@ -85,6 +85,13 @@ export const stepResultSchema = z
   })
   .meta({ id: 'StepResult', description: 'What became of one attempt at one step.' })
 
+/** One attempt at the step that a run is at, in one try of the run: redeliveries of it share this, attempts and replays do not. */
+export function attemptIdOf(context: RunContext, attempt: number): string {
+  const { run_id, chain, step_index, replay_of } = context
+  const step = chain.steps[step_index]?.id ?? step_index
+  return [run_id, step, attempt, ...(replay_of === undefined ? [] : [replay_of])].join(' ')
+}
+
 const batchOf = <Item extends z.ZodType>(item: Item) =>
   z.array(item).min(1).max(LIMITS.maxBatchItems)
 

@@ -227,20 +227,21 @@ export interface DeadLetterStore {
 /** How far a piece of work is: nobody began it, somebody did, or it is done. */
 export type Progress =
   | { state: 'new' }
-  | { state: 'begun'; plan: Json }
-  | { state: 'done'; outcome: Json }
+  | { state: 'begun'; plan: unknown }
+  | { state: 'done'; outcome: unknown }
 
 /**
  * How far the work on an event is, in pieces whose names are the caller's: so that what comes again is not done again. Forgotten some time
- * after the last change (`progressTtlMs`), or when the store loses data: what comes again after that is done again.
+ * after the last change (`progressTtlMs`), or when the store loses data: what comes again after that is done again. Plans and outcomes
+ * are JSON, and are returned as they were given.
  */
 export interface ProgressStore {
   /** One atomic step: begins the work with its plan unless somebody did, and tells how far it was before. */
-  begin(accountKey: string, eventId: string, work: string, plan: Json): Promise<Progress>
+  begin(accountKey: string, eventId: string, work: string, plan: unknown): Promise<Progress>
   /** Marks the work as done, begun or not. */
-  finish(accountKey: string, eventId: string, work: string, outcome: Json): Promise<void>
+  finish(accountKey: string, eventId: string, work: string, outcome: unknown): Promise<void>
   /** Undefined: it is not done. */
-  outcome(accountKey: string, eventId: string, work: string): Promise<Json | undefined>
+  outcome(accountKey: string, eventId: string, work: string): Promise<unknown>
 }
 
 /** A value that a service keeps for itself (a poll, a half-answered one), guarded by its revision. */

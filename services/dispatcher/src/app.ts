@@ -3,7 +3,7 @@
  * performed, and a delivery is settled only after everything it led to is confirmed.
  */
 import { type Broker, createPublisher, type Delivery, type Settlement } from '@signalbox/broker'
-import type { Log, Metrics, Readiness } from '@signalbox/kit'
+import { delay, type Log, type Metrics, type Readiness } from '@signalbox/kit'
 import type { Store } from '@signalbox/store'
 import { createChainCache } from './chain-cache.ts'
 import { keepDeadLetters } from './dead-letter-keeping.ts'
@@ -23,7 +23,7 @@ const DEAD_LETTER_PREFETCH = 32
 
 export interface DispatcherDeps {
   broker: Broker
-  store: Pick<Store, 'chains' | 'biographies' | 'deadLetters' | 'unavailableReason'>
+  store: Pick<Store, 'chains' | 'biographies' | 'deadLetters' | 'progress' | 'unavailableReason'>
   log: Log
   readiness: Readiness
   metrics: Metrics
@@ -57,18 +57,20 @@ export async function createDispatcher(
     chains,
     biographies: store.biographies,
     deadLetters: store.deadLetters,
+    progress: store.progress,
+    pause: delay,
   }
 
   const consume = async (
     queue: string,
-    handle: (delivery: Delivery, deps: typeof shared) => Promise<Settlement>,
+    handle: (delivery: Delivery, deps: typeof shared, pass: number) => Promise<Settlement>,
     maxPrefetch = prefetch,
   ) => {
     const options = { prefetch: Math.min(prefetch, maxPrefetch) }
     const consumer = await broker.consume(queue, options, async (delivery) => {
       const stopTimer = metrics.settleSeconds.startTimer({ queue })
       const settlement = await outages.outlast(
-        () => handle(delivery, shared),
+        (pass) => handle(delivery, shared, pass),
         () => delivery.isVoid,
       )
       log.debug(

@@ -6,6 +6,7 @@ import { AppError } from '@signalbox/kit'
 import type { BiographyStore } from '@signalbox/store'
 import { z } from 'zod'
 import type { ChainCache } from './chain-cache.ts'
+import { type EffectivelyOnceDeps, effectivelyOnce } from './effectively-once.ts'
 import { type MoveDeps, performMove } from './moves.ts'
 
 /** What can be told of a message that is no event. */
@@ -14,15 +15,22 @@ const identitySchema = z.object({
   event_id: z.string().exactOptional(),
 })
 
-export interface EventHandlingDeps extends MoveDeps {
+/** What an event leads to at once; its result is `null`. */
+const DISPATCH = 'dispatch'
+
+export interface EventHandlingDeps extends MoveDeps, EffectivelyOnceDeps {
   chains: Pick<ChainCache, 'current'>
   biographies: Pick<BiographyStore, 'record'>
 }
 
-/** Rejects with a retryable error when store or broker are away: nothing is settled then, and doing it all again is harmless. */
+/**
+ * Rejects with a retryable error when store or broker are away: nothing is settled then, and it is to be handled again. `pass` counts how
+ * often this delivery was, from 1.
+ */
 export async function handleEvent(
   delivery: Delivery,
   deps: EventHandlingDeps,
+  pass = 1,
 ): Promise<Settlement> {
   let json: unknown
   let event: VumiApiEvent
@@ -36,19 +44,40 @@ export async function handleEvent(
   if (loop) return stopLoop(event, loop, deps)
 
   const index = await deps.chains.current(event.account_key)
-  const match = index.match(event)
-  const { traceparent } = delivery.properties
+  const done = await effectivelyOnce(
+    {
+      accountKey: event.account_key,
+      eventId: event.event_id,
+      name: DISPATCH,
+      plan: index.match(event),
+      isRepeated: delivery.redelivered || pass > 1,
+    },
+    (match, options) => dispatch(event, match, { ...options, ...delivery.properties }, deps),
+    deps,
+  )
+  if (done === 'duplicate') deps.metrics.duplicates.inc({ of: 'event' })
+  return { kind: 'ack' }
+}
+
+/** Starts the runs of the chains that matched and tells of it. */
+async function dispatch(
+  event: VumiApiEvent,
+  match: MatchOutcome,
+  { repeat, traceparent }: { repeat: boolean; traceparent?: string },
+  deps: EventHandlingDeps,
+): Promise<null> {
   const [facts] = await Promise.all([
     Promise.all(
-      match.matched.map((chain) => performMove(startRun(event, chain, traceparent), deps)),
+      match.matched.map((chain) =>
+        performMove(startRun(event, chain, traceparent), { repeat }, deps),
+      ),
     ),
     record(event, [matchedFact(event, match)], deps),
   ])
   const later = facts.flat()
   if (later.length > 0) await record(event, later, deps)
-
   deps.metrics.events.inc({ outcome: outcomeOf(match) })
-  return { kind: 'ack' }
+  return null
 }
 
 /** A message that is no event: whom it was about is told as far as it can be read. */

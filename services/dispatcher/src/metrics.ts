@@ -17,6 +17,12 @@ export function createDispatcherMetrics(registry: Metrics) {
     steps: counter(registry, 'signalbox_dispatcher_steps_total', 'Step results by status.', [
       'status',
     ]),
+    duplicates: counter(
+      registry,
+      'signalbox_dispatcher_duplicates_total',
+      'Messages about something that was done already; they had no effect.',
+      ['of'],
+    ),
     retries: counter(
       registry,
       'signalbox_dispatcher_retries_total',

@@ -15,27 +15,37 @@ export interface MoveDeps {
   log: Log
 }
 
+export interface MoveOptions {
+  /** It may have been performed before: workers are told to look first. */
+  repeat: boolean
+}
+
 /** Performs `move`, and the moves that follow at once from it; resolves to the facts for the event's biography. */
-export async function performMove(move: Move, deps: MoveDeps): Promise<BiographyFact[]> {
+export async function performMove(
+  move: Move,
+  options: MoveOptions,
+  deps: MoveDeps,
+): Promise<BiographyFact[]> {
   const facts: BiographyFact[] = passedFacts(move)
   if (move.kind === 'end') return [...facts, await endRun(move, deps)]
 
-  const failure = await send(move, deps)
+  const failure = await send(move, options, deps)
   if (!failure) return facts
   const { context, handler, attempt } = move.invocation
   const step = { step_id: stepIdOf(context), handler, status: 'failed', error: failure } as const
   facts.push(stepFact(context, step, attempt))
   const error = { ...failure, retryable: false }
   const next = advanceRun(context, { attempt, status: 'failed', error })
-  return [...facts, ...(await performMove(next, deps))]
+  return [...facts, ...(await performMove(next, options, deps))]
 }
 
 /** Undefined when the invocation is on its way; else why it can never be. */
 async function send(
   move: Exclude<Move, { kind: 'end' }>,
+  { repeat }: MoveOptions,
   { broker, publisher, invocations, topology, metrics }: MoveDeps,
 ): Promise<{ code: string; message: string } | undefined> {
-  const { invocation } = move
+  const invocation = repeat ? { ...move.invocation, repeat } : move.invocation
   try {
     if (move.kind === 'retry') {
       await broker.declare(topology.retryQueue(move.delayMs))

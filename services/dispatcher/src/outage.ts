@@ -10,10 +10,10 @@ import { backoffDelayMs, delay, isRetryable, type Log } from '@signalbox/kit'
 
 export interface Outages {
   /**
-   * Runs `work` until it does not fail for want of something; rejects with any other error, when its delivery is void (it comes
+   * Runs `work`, told how often it was run (from 1), until it does not fail for want of something; rejects with any other error, when its delivery is void (it comes
    * again anyway), and after `close`.
    */
-  outlast<Value>(work: () => Promise<Value>, isVoid: () => boolean): Promise<Value>
+  outlast<Value>(work: (pass: number) => Promise<Value>, isVoid: () => boolean): Promise<Value>
   /** Has a consumer paused while something is away. */
   pauses(consumer: Pick<Consumer, 'pause' | 'resume'>): void
   /** What is away now, or undefined. For readiness. */
@@ -30,17 +30,20 @@ export function createOutages(log: Log): Outages {
   let away: string | undefined
   let beganAtMs = 0
 
-  async function outlast<Value>(work: () => Promise<Value>, isVoid: () => boolean): Promise<Value> {
+  async function outlast<Value>(
+    work: (pass: number) => Promise<Value>,
+    isVoid: () => boolean,
+  ): Promise<Value> {
     let isWaiting = false
     try {
-      for (let attempt = 1; ; attempt++) {
+      for (let pass = 1; ; pass++) {
         try {
-          return await work()
+          return await work(pass)
         } catch (error) {
           if (!isRetryable(error) || closing.signal.aborted || isVoid()) throw error
           if (!isWaiting) await enter((error as Error).message)
           isWaiting = true
-          await delay(backoffDelayMs(attempt, { maxDelayMs: 1_000 }), closing.signal)
+          await delay(backoffDelayMs(pass, { maxDelayMs: 1_000 }), closing.signal)
         }
       }
     } finally {

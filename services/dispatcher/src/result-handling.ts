@@ -2,7 +2,9 @@
 import { type Delivery, deadLetterOf, readAs, readJson, type Settlement } from '@signalbox/broker'
 import { advanceRun, type Fired, firedBy, type Move, stepIdOf } from '@signalbox/chains'
 import {
+  attemptIdOf,
   type BiographyFact,
+  inTry,
   LIMITS,
   type RunContext,
   runContextSchema,
@@ -14,21 +16,23 @@ import {
 import { AppError, fieldErrorsOf, summarise } from '@signalbox/kit'
 import type { BiographyStore } from '@signalbox/store'
 import { z } from 'zod'
-import { type MoveDeps, performMove } from './moves.ts'
+import { type EffectivelyOnceDeps, effectivelyOnce } from './effectively-once.ts'
+import { type MoveDeps, type MoveOptions, performMove } from './moves.ts'
 
 /** Each item is read by itself: one that is bad harms no other. */
 const batchSchema = z.array(z.unknown()).min(1).max(LIMITS.maxBatchItems)
 
 const attemptSchema = stepResultSchema.shape.attempt
 
-export interface ResultHandlingDeps extends MoveDeps {
+export interface ResultHandlingDeps extends MoveDeps, EffectivelyOnceDeps {
   biographies: Pick<BiographyStore, 'record'>
 }
 
-/** A body is an array of results, of any runs. Rejects with a retryable error when store or broker are away. */
+/** A body is an array of results, of any runs. Rejects with a retryable error when store or broker are away; `pass` as for events. */
 export async function handleResults(
   delivery: Delivery,
   deps: ResultHandlingDeps,
+  pass = 1,
 ): Promise<Settlement> {
   let items: unknown[]
   try {
@@ -44,12 +48,14 @@ export async function handleResults(
       reason: { code: error.code, message: error.message, about: 'result' },
     }
   }
-  await Promise.all(items.map((item) => handleItem(item, delivery, deps)))
+  const isRepeated = delivery.redelivered || pass > 1
+  await Promise.all(items.map((item) => handleItem(item, isRepeated, delivery, deps)))
   return { kind: 'ack' }
 }
 
 async function handleItem(
   item: unknown,
+  isRepeated: boolean,
   delivery: Delivery,
   deps: ResultHandlingDeps,
 ): Promise<void> {
@@ -70,7 +76,19 @@ async function handleItem(
     deps.log.warn({ reason: result.message }, 'result.dead_lettered')
     return
   }
-  await handleResult(result, deps)
+  const { context, attempt } = result
+  const done = await effectivelyOnce(
+    {
+      accountKey: context.event.account_key,
+      eventId: context.event.event_id,
+      name: attemptIdOf(context, attempt),
+      plan: null,
+      isRepeated,
+    },
+    (_plan, options) => handleResult(result, options, deps),
+    deps,
+  )
+  if (done === 'duplicate') deps.metrics.duplicates.inc({ of: 'result' })
 }
 
 /**
@@ -94,22 +112,29 @@ function readResult(item: unknown): StepResult | { message: string } {
   }
 }
 
-async function handleResult(answered: StepResult, deps: ResultHandlingDeps): Promise<void> {
+/** Resolves to the answer, without the run: a worker gives it again instead of doing the step again. */
+async function handleResult(
+  answered: StepResult,
+  options: MoveOptions,
+  deps: ResultHandlingDeps,
+): Promise<Pick<StepResult, 'status' | 'output' | 'error' | 'duration_ms'>> {
   const { context } = answered
   const fired = firedBy(answered)
   const refusal = await publishFired(fired, context, deps)
   const result = refusal ? { ...answered, status: 'failed' as const, error: refusal } : answered
   deps.invocations.observe(handlerOf(context), result.duration_ms)
   const move = advanceRun(context, result)
-  const facts = await performMove(move, deps)
+  const facts = await performMove(move, options, deps)
   await deps.biographies.record([
     {
       accountKey: context.event.account_key,
       eventId: context.event.event_id,
-      facts: [stepFact(result, fired, move), ...facts],
+      facts: inTry(context, [stepFact(result, fired, move), ...facts]),
     },
   ])
   deps.metrics.steps.inc({ status: result.status })
+  const { status, output, error, duration_ms } = result
+  return { status, output, error, duration_ms }
 }
 
 /** Resolves after the confirms; to an error when something can never be published (it is too large). */

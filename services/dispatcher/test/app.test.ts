@@ -120,6 +120,48 @@ describe('the dispatcher', () => {
     expect(bench.deadLetters).toEqual([])
   })
 
+  it('runs an event that is published five times once, whatever was saved meanwhile', async () => {
+    bench = await startBench()
+    await bench.offer('log')
+    await bench.putChain('one', { steps: [step('a', 'log')] })
+    const event = await bench.publish({ event_id: 'same' })
+    await Promise.all([1, 2].map(() => bench.publish({ event_id: 'same' })))
+    await bench.biography(event.event_id, 'succeeded')
+    await bench.putChain('two', { steps: [step('a', 'log')] })
+    await bench.publish({ event_id: 'same' })
+    await bench.publish({ event_id: 'same' })
+    const proof = await bench.publish()
+    const last = await bench.biography(proof.event_id, 'succeeded')
+    expect(last?.runs).toHaveLength(2)
+    expect(bench.invocations.map(({ context }) => context.event.event_id).toSorted()).toEqual(
+      ['same', proof.event_id, proof.event_id].toSorted(),
+    )
+    expect((await bench.store.biographies.get(ACCOUNT, 'same'))?.runs).toHaveLength(1)
+  })
+
+  it('takes a result that comes again for a duplicate', async () => {
+    bench = await startBench()
+    await bench.offer('log')
+    await bench.offer('send_sms')
+    await bench.putChain('two', { steps: [step('a', 'log'), step('b', 'send_sms')] })
+    const event = await bench.publish()
+    await bench.biography(event.event_id, 'succeeded')
+    const { invocation_id, context } = bench.invocations[0]!
+    const again = { invocation_id, attempt: 1, duration_ms: 1, context }
+    const { dispatcherResults } = bench.broker.topology.queue
+    await bench.publisher.results(dispatcherResults, [{ ...again, status: 'succeeded' }])
+    await bench.publisher.results(dispatcherResults, [{ ...again, status: 'failed' }])
+    const proof = await bench.publish()
+    await bench.biography(proof.event_id, 'succeeded')
+    expect(bench.invocations.map(({ handler }) => handler)).toEqual([
+      'log',
+      'send_sms',
+      'log',
+      'send_sms',
+    ])
+    expect(bench.deadLetters).toEqual([])
+  })
+
   it('treats a handler that nobody ever offered as a failed step, and honours its on_error', async () => {
     bench = await startBench()
     await bench.offer('log')

@@ -1,5 +1,4 @@
 /** Progress in memory. */
-import type { Json } from '@signalbox/contracts'
 import type { Progress, ProgressStore } from '../ports.ts'
 import { Accounts, type MemoryLifetime } from './accounts.ts'
 
@@ -48,7 +47,7 @@ export function createMemoryProgress(
       keep(accountKey, eventId, work, { state: 'done', outcome })
     },
 
-    async outcome(accountKey, eventId, work): Promise<Json | undefined> {
+    async outcome(accountKey, eventId, work) {
       const progress = known(accountKey, eventId, work)
       return progress.state === 'done' ? progress.outcome : undefined
     },
