@@ -10,6 +10,7 @@ import { factIdOf, matchesFilter } from '../facts.ts'
 import { checkPage, cursorOf } from '../input.ts'
 import type { BiographyEntry, BiographyStore } from '../ports.ts'
 import type { RedisConnection } from './connection.ts'
+import { gathered } from './gathering.ts'
 import type { Keys } from './keys.ts'
 import { pairsOf } from './page-script.ts'
 
@@ -31,18 +32,26 @@ end
 if expired + #excess > 0 then redis.call('INCRBY', KEYS[2], expired + #excess) end
 `
 
-/** KEYS[3]: the facts. ARGV[3]: event_id, ms to keep facts without an event, `1` when received, then identity and fact each. */
+/**
+ * KEYS[3] and on: the facts of each event. ARGV[3]: ms to keep facts without an event, then of each event its event_id, `1` when
+ * received, how many facts, and identity and fact each. Events that are received together keep their order, a microsecond apart.
+ */
 const RECORD = `
-local number = redis.call('HLEN', KEYS[3])
-for i = 6, #ARGV, 2 do
-  number = number + redis.call('HSETNX', KEYS[3], ARGV[i], number .. ' ' .. ARGV[i + 1])
-end
 local time = redis.call('TIME')
 local received = time[1] * 1000000 + time[2]
-if ARGV[5] == '1' and redis.call('ZADD', KEYS[1], 'NX', received, ARGV[3]) == 1 then
-  redis.call('PEXPIRE', KEYS[3], ARGV[1])
-elseif redis.call('PTTL', KEYS[3]) < 0 then
-  redis.call('PEXPIRE', KEYS[3], ARGV[4])
+local at = 4
+for k = 3, #KEYS do
+  local first, last = at + 3, at + 2 + 2 * ARGV[at + 2]
+  local number = redis.call('HLEN', KEYS[k])
+  for i = first, last, 2 do
+    number = number + redis.call('HSETNX', KEYS[k], ARGV[i], number .. ' ' .. ARGV[i + 1])
+  end
+  if ARGV[at + 1] == '1' and redis.call('ZADD', KEYS[1], 'NX', received + k - 3, ARGV[at]) == 1 then
+    redis.call('PEXPIRE', KEYS[k], ARGV[1])
+  elseif redis.call('PTTL', KEYS[k]) < 0 then
+    redis.call('PEXPIRE', KEYS[k], ARGV[3])
+  end
+  at = last + 1
 end
 ${FORGET}
 return excess
@@ -69,7 +78,7 @@ export function createRedisBiographies(
   const { connection, keys } = deps
   const bounds = [options.biographyTtlMs, options.maxBiographies]
   const orphanTtlMs = Math.min(options.biographyTtlMs, ORPHAN_FACTS_TTL_MS)
-  const recordScript = connection.script<string[]>('biographyRecord', 3, RECORD)
+  const recordScript = connection.script<string[]>('biographyRecord', 'any', RECORD)
   const newestScript = connection.script<[string[], string[]]>('biographyNewest', 2, NEWEST)
   const countScript = connection.script<[string[], string]>('biographyCount', 2, COUNT)
 
@@ -86,15 +95,14 @@ export function createRedisBiographies(
     const facts = eventIds.map((eventId) => keys.facts(accountKey, eventId))
     await connection.run((redis) => redis.unlink(...facts))
   }
-  const recordEntry = async ({ accountKey, eventId, facts }: BiographyEntry) => {
-    const isReceived = facts.some((fact) => fact.fact === 'received') ? 1 : 0
-    const args = [...bounds, eventId, orphanTtlMs, isReceived]
+  const recordEntry = gathered<BiographyEntry, void>(async (accountKey, entries) => {
     const excess = await recordScript(
-      [...indexOf(accountKey), keys.facts(accountKey, eventId)],
-      [...args, ...facts.flatMap((fact) => [factIdOf(fact), JSON.stringify(fact)])],
+      [...indexOf(accountKey), ...entries.map(({ eventId }) => keys.facts(accountKey, eventId))],
+      [...bounds, orphanTtlMs, ...entries.flatMap(argumentsOf)],
     )
     await dropFacts(accountKey, excess)
-  }
+    return []
+  })
   const newest = async (accountKey: string, after: string, count: number) => {
     const [time = '', eventId = ''] = after.split(' ', 2)
     const args = [...bounds, time, eventId, count]
@@ -105,7 +113,7 @@ export function createRedisBiographies(
 
   return {
     async record(entries) {
-      await Promise.all(entries.map(recordEntry))
+      await Promise.all(entries.map((entry) => recordEntry(entry.accountKey, entry)))
     },
 
     get: read,
@@ -135,6 +143,13 @@ export function createRedisBiographies(
       return Number(count)
     },
   }
+}
+
+/** An entry as the script takes it. */
+function argumentsOf({ eventId, facts }: BiographyEntry): (string | number)[] {
+  const isReceived = facts.some((fact) => fact.fact === 'received') ? 1 : 0
+  const texts = facts.flatMap((fact) => [factIdOf(fact), JSON.stringify(fact)])
+  return [eventId, isReceived, facts.length, ...texts]
 }
 
 /** In the order in which they were learned. */

@@ -115,10 +115,13 @@ export class RedisConnection {
   }
 
   /** Sent by its hash, and whole when the server does not have it. `name` is unique within the connection. */
-  script<Reply>(name: string, numberOfKeys: number, lua: string): Script<Reply> {
-    this.#redis.defineCommand(name, { numberOfKeys, lua })
+  script<Reply>(name: string, numberOfKeys: number | 'any', lua: string): Script<Reply> {
+    this.#redis.defineCommand(name, numberOfKeys === 'any' ? { lua } : { lua, numberOfKeys })
     const redis = this.#redis as Redis & Record<string, (...args: unknown[]) => Promise<Reply>>
-    return (keys, args) => this.run(() => redis[name]!(...keys, ...args))
+    return (keys, args) => {
+      const count = numberOfKeys === 'any' ? [keys.length] : []
+      return this.run(() => redis[name]!(...count, ...keys, ...args))
+    }
   }
 
   /** Why it cannot work now although it may look connected. */

@@ -4,41 +4,66 @@
  */
 import type { Progress, ProgressStore } from '../ports.ts'
 import type { RedisConnection } from './connection.ts'
+import { gathered } from './gathering.ts'
 import type { Keys } from './keys.ts'
 
 const BEGUN = '?'
 const DONE = '='
 
-/** KEYS: the hash. ARGV: the work, its value, ms to keep the hash. Returns the value that was there, or nothing. */
+/** KEYS: a hash for each piece of work. ARGV: ms to keep the hashes, then each work and its value. Returns the values that were there, or nothing. */
 const BEGIN = `
-local known = redis.call('HGET', KEYS[1], ARGV[1])
-if known then return known end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
+local known = {}
+for i, key in ipairs(KEYS) do
+  known[i] = redis.call('HGET', key, ARGV[2 * i])
+  if not known[i] then
+    redis.call('HSET', key, ARGV[2 * i], ARGV[2 * i + 1])
+    redis.call('PEXPIRE', key, ARGV[1])
+  end
+end
+return known
 `
 
 const FINISH = `
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
+for i, key in ipairs(KEYS) do
+  redis.call('HSET', key, ARGV[2 * i], ARGV[2 * i + 1])
+  redis.call('PEXPIRE', key, ARGV[1])
+end
+return {}
 `
+
+interface Change {
+  eventId: string
+  work: string
+  value: string
+}
 
 export function createRedisProgress(
   options: { progressTtlMs: number },
   deps: { connection: RedisConnection; keys: Keys },
 ): ProgressStore {
   const { connection, keys } = deps
-  const beginScript = connection.script<string | null>('progressBegin', 1, BEGIN)
-  const finishScript = connection.script<null>('progressFinish', 1, FINISH)
+  const begin = changing<string | null>('progressBegin', BEGIN)
+  const finish = changing<void>('progressFinish', FINISH)
+
+  function changing<Reply>(name: string, lua: string) {
+    const script = connection.script<Reply[]>(name, 'any', lua)
+    return gathered<Change, Reply>((accountKey, changes) =>
+      script(
+        changes.map(({ eventId }) => keys.progress(accountKey, eventId)),
+        [options.progressTtlMs, ...changes.flatMap(({ work, value }) => [work, value])],
+      ),
+    )
+  }
 
   return {
     async begin(accountKey, eventId, work, plan) {
-      const args = [work, BEGUN + JSON.stringify(plan), options.progressTtlMs]
-      return progressOf(await beginScript([keys.progress(accountKey, eventId)], args))
+      return progressOf(
+        await begin(accountKey, { eventId, work, value: BEGUN + JSON.stringify(plan) }),
+      )
     },
 
     async finish(accountKey, eventId, work, outcome) {
-      const args = [work, DONE + JSON.stringify(outcome), options.progressTtlMs]
-      await finishScript([keys.progress(accountKey, eventId)], args)
+      await finish(accountKey, { eventId, work, value: DONE + JSON.stringify(outcome) })
     },
 
     async outcome(accountKey, eventId, work) {
