@@ -9,6 +9,7 @@ import { createChainCache } from './chain-cache.ts'
 import { keepDeadLetters } from './dead-letter-keeping.ts'
 import { handleEvent } from './event-handling.ts'
 import { createInvocationOutbox } from './invocation-outbox.ts'
+import { reachingKnownHandlers } from './known-handlers.ts'
 import { createDispatcherMetrics } from './metrics.ts'
 import { createOutages } from './outage.ts'
 import { handleResults } from './result-handling.ts'
@@ -23,7 +24,10 @@ const DEAD_LETTER_PREFETCH = 32
 
 export interface DispatcherDeps {
   broker: Broker
-  store: Pick<Store, 'chains' | 'biographies' | 'deadLetters' | 'progress' | 'unavailableReason'>
+  store: Pick<
+    Store,
+    'chains' | 'catalog' | 'biographies' | 'deadLetters' | 'progress' | 'unavailableReason'
+  >
   log: Log
   readiness: Readiness
   metrics: Metrics
@@ -50,7 +54,9 @@ export async function createDispatcher(
   const shared = {
     broker,
     publisher,
-    invocations: createInvocationOutbox({ publisher }),
+    invocations: createInvocationOutbox({
+      publisher: reachingKnownHandlers({ publisher, broker, catalog: store.catalog }),
+    }),
     topology,
     metrics,
     log,
