@@ -1,6 +1,7 @@
 /** The broker: one port, two engines, and the topology they share. */
 
 export { type AmqpBrokerOptions, openAmqpBroker } from './amqp/broker.ts'
+export { removeAmqpQueue } from './amqp/remove-queue.ts'
 export { deadLetterOf } from './dead-letter.ts'
 export { createMemoryBroker, type MemoryBrokerOptions } from './memory/broker.ts'
 export {

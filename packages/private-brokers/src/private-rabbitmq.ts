@@ -1,143 +1,102 @@
-/**
- * A RabbitMQ of one's own, with its management API, on the loopback address.
- *
- * The Erlang VM looks for a port mapper (epmd) and would leave one behind; it finds one that is kept like itself.
- */
-import { execFile } from 'node:child_process'
+/** A RabbitMQ of one's own: a single node, or a cluster of them behind one address. */
 import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
+import { fileURLToPath } from 'node:url'
 import { startKeptProcess } from './kept-process.ts'
-import { createManagementApi, type ManagementApi } from './management-api.ts'
+import { createManagementApi } from './management-api.ts'
 import { freePort, isListening } from './ports.ts'
-import { type PrivateServer, startPrivateServer } from './private-server.ts'
-import { ensureServers, RABBITMQCTL } from './server-binaries.ts'
+import { startPrivateServer } from './private-server.ts'
+import { type PrivateRabbitMq, startPortMapper, startRabbitMqNode } from './rabbitmq-node.ts'
 import { waitFor } from './wait-for.ts'
 
-const NODE = 'signalbox@localhost'
-const run = promisify(execFile)
-
-export interface PrivateRabbitMq extends PrivateServer {
-  readonly amqpUrl: string
-  /** With the administrator's credentials, as `http://user:password@host:port`. */
-  readonly managementUrl: string
-  /** Runs `rabbitmqctl` with these arguments on it. Throws with what it printed when it fails. */
-  control(...args: string[]): Promise<void>
-}
+const BALANCER = fileURLToPath(new URL('./balancer/main.ts', import.meta.url))
+const FORMING_TIMEOUT_MS = 120_000
 
 /**
  * Serves when it resolves, after some 6 s. What it confirmed for durable queues survives `kill`.
  * The caller disposes of it; it ends with this process in any case.
  */
 export async function startPrivateRabbitMq(): Promise<PrivateRabbitMq> {
-  const { rabbitmq, epmd } = await ensureServers(['rabbitmq'])
-  const folder = await mkdtemp(join(tmpdir(), 'signalbox-rabbitmq-'))
-  const ports = {
-    amqp: await freePort(),
-    management: await freePort(),
-    distribution: await freePort(),
-    epmd: await freePort(),
-  }
-  const env = await prepareFolder(folder, ports)
-  const portMapper = startKeptProcess({
-    name: 'epmd',
-    folder,
-    env,
-    command: [epmd, '-port', String(ports.epmd), '-address', '127.0.0.1'],
-  })
-  const managementUrl = `http://guest:guest@127.0.0.1:${ports.management}`
-  const management = createManagementApi(managementUrl)
-  const server = await startPrivateServer({
-    name: 'RabbitMQ',
-    folder,
-    launch: () => startKeptProcess({ name: 'rabbitmq', folder, env, command: [rabbitmq] }),
-    serves: async () => (await isListening(ports.amqp)) && (await management.answers()),
-    companions: [portMapper],
-    before: () => waitFor(() => isListening(ports.epmd), { what: 'epmd to listen' }),
-  })
-  return {
-    ...server,
-    amqpUrl: `amqp://guest:guest@127.0.0.1:${ports.amqp}`,
-    managementUrl,
-    async control(...args) {
-      await run(RABBITMQCTL, ['--quiet', ...args], { env })
-    },
-    async kill() {
-      await quorumQueuesKept(folder, management)
-      await server.kill()
-    },
-  }
+  const { nodes, ...rest } = await startNodes(['signalbox@localhost'])
+  return { ...nodes[0]!, ...rest }
+}
+
+export interface PrivateRabbitMqCluster extends AsyncDisposable {
+  /** In front of all nodes: each connection goes to the next node that accepts it. */
+  readonly amqpUrl: string
+  readonly nodes: readonly PrivateRabbitMq[]
 }
 
 /**
- * RabbitMQ writes the name of a new quorum queue to the disk a second or so after it has confirmed the declaration, and a queue
- * whose name is not there gets no leader after a restart. That is not what tests that kill a broker are about, so `kill` waits
- * for it: at most 5 s, and not at all in a broker that does not answer.
+ * That many nodes that know each other, and a balancer before them. Resolves when each node sees all others running, after some
+ * 30 s. The caller disposes of it; it ends with this process in any case.
  */
-async function quorumQueuesKept(folder: string, management: ManagementApi): Promise<void> {
-  const listing = await management.get('/queues?columns=name,type').catch(() => [])
-  const names = (listing as { name: string; type: string }[])
-    .filter(({ type }) => type === 'quorum')
-    .map(({ name }) => name)
-  const areKept = async () => {
-    const kept = await readFile(join(folder, 'data', NODE, 'quorum', NODE, 'names.dets'))
-    return names.every((name) => kept.includes(`_${name}`))
+export async function startPrivateRabbitMqCluster(size: number): Promise<PrivateRabbitMqCluster> {
+  const names = Array.from({ length: size }, (_, index) => `signalbox${index + 1}@localhost`)
+  const stack = new AsyncDisposableStack()
+  try {
+    const { nodes } = stack.use(await startNodes(names))
+    await waitFor(() => areUnited(nodes), {
+      what: `${size} RabbitMQ nodes to form a cluster`,
+      timeoutMs: FORMING_TIMEOUT_MS,
+      intervalMs: 250,
+    })
+    const port = await freePort()
+    const backends = nodes.map(({ amqpUrl }) => new URL(amqpUrl).port)
+    stack.use(
+      await startPrivateServer({
+        name: 'balancer',
+        launch: () =>
+          startKeptProcess({
+            name: 'balancer',
+            env: {},
+            command: [process.execPath, BALANCER, String(port), ...backends],
+          }),
+        serves: () => isListening(port),
+      }),
+    )
+    return {
+      amqpUrl: `amqp://guest:guest@127.0.0.1:${port}`,
+      nodes,
+      [Symbol.asyncDispose]: () => stack.disposeAsync(),
+    }
+  } catch (error) {
+    await stack.disposeAsync()
+    throw error
   }
-  await waitFor(areKept, { what: 'queue names', timeoutMs: 5_000 }).catch(() => undefined)
 }
 
-interface RabbitMqPorts {
-  amqp: number
-  management: number
-  distribution: number
-  epmd: number
-}
-
-/** Writes what the broker reads at its start; returns its whole environment. */
-async function prepareFolder(
-  folder: string,
-  ports: RabbitMqPorts,
-): Promise<Record<string, string>> {
-  const inFolder = (name: string) => join(folder, name)
-  const home = inFolder('home')
-  await mkdir(home)
-  await writeFile(join(home, '.erlang.cookie'), randomBytes(16).toString('hex'), { mode: 0o400 })
-  await writeFile(inFolder('enabled_plugins'), '[rabbitmq_management].\n')
-  await writeFile(inFolder('rabbitmq-env.conf'), '')
-  await writeFile(
-    inFolder('rabbitmq.conf'),
-    [
-      `listeners.tcp.1 = 127.0.0.1:${ports.amqp}`,
-      'management.tcp.ip = 127.0.0.1',
-      `management.tcp.port = ${ports.management}`,
-      'collect_statistics_interval = 1000',
-      'raft.wal_max_size_bytes = 64000000',
-      'log.file = false',
-      'log.console = true',
-      'log.console.level = warning',
-      '',
-    ].join('\n'),
+/** All of one port mapper; disposing ends the nodes, then it. */
+async function startNodes(names: readonly string[]) {
+  const cookie = randomBytes(16).toString('hex')
+  const mapper = await startPortMapper()
+  const outcomes = await Promise.allSettled(
+    names.map((node) =>
+      startRabbitMqNode({ node, cluster: names, cookie, mapperPort: mapper.port }),
+    ),
   )
-  return {
-    PATH: process.env.PATH ?? '/usr/bin:/bin',
-    HOME: home,
-    ERL_EPMD_PORT: String(ports.epmd),
-    ERL_EPMD_ADDRESS: '127.0.0.1',
-    RABBITMQ_NODENAME: NODE,
-    RABBITMQ_NODE_PORT: String(ports.amqp),
-    RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
-    RABBITMQ_DIST_PORT: String(ports.distribution),
-    RABBITMQ_MNESIA_BASE: inFolder('data'),
-    RABBITMQ_LOG_BASE: inFolder('log'),
-    RABBITMQ_SCHEMA_DIR: inFolder('schema'),
-    RABBITMQ_GENERATED_CONFIG_DIR: inFolder('generated'),
-    RABBITMQ_ENABLED_PLUGINS_FILE: inFolder('enabled_plugins'),
-    RABBITMQ_CONF_ENV_FILE: inFolder('rabbitmq-env.conf'),
-    RABBITMQ_CONFIG_FILE: inFolder('rabbitmq.conf'),
-    RABBITMQ_PID_FILE: inFolder('pid'),
-    RUNNING_UNDER_SYSTEMD: 'true',
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1}',
+  const nodes = outcomes.flatMap((outcome) =>
+    outcome.status === 'fulfilled' ? [outcome.value] : [],
+  )
+  const dispose = async () => {
+    await Promise.all(nodes.map((node) => node[Symbol.asyncDispose]()))
+    await mapper.process.kill()
   }
+  const failure = outcomes.find((outcome) => outcome.status === 'rejected')
+  if (failure) {
+    await dispose()
+    throw failure.reason
+  }
+  return { nodes, [Symbol.asyncDispose]: dispose }
+}
+
+async function areUnited(nodes: readonly PrivateRabbitMq[]): Promise<boolean> {
+  const views = await Promise.all(
+    nodes.map(({ managementUrl }) =>
+      createManagementApi(managementUrl).get('/nodes?columns=name,running'),
+    ),
+  )
+  return views.every(
+    (view) =>
+      (view as { running: boolean }[]).filter(({ running }) => running).length === nodes.length,
+  )
 }

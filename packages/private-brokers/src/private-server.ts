@@ -34,15 +34,11 @@ export interface PrivateServerOptions {
   launch: () => KeptProcess
   /** Whether it serves yet. */
   serves: () => Promise<boolean>
-  /** Awaited before the first launch. */
-  before?: () => Promise<unknown>
-  /** What lives as long as the server's folder, through its deaths. */
-  companions?: readonly KeptProcess[]
 }
 
 /** Resolves when it serves. Throws with the server's own last words when it ends before that. */
 export async function startPrivateServer(options: PrivateServerOptions): Promise<PrivateServer> {
-  const { name, folder, launch, serves, companions = [] } = options
+  const { name, folder, launch, serves } = options
   let running: KeptProcess | undefined
 
   async function start() {
@@ -65,12 +61,11 @@ export async function startPrivateServer(options: PrivateServerOptions): Promise
     }
   }
   async function dispose() {
-    await Promise.all([...(running ? [running] : []), ...companions].map((kept) => kept.kill()))
+    await running?.kill()
     if (folder !== undefined) await rm(folder, { recursive: true, force: true, maxRetries: 3 })
   }
 
   try {
-    await options.before?.()
     await start()
   } catch (error) {
     await dispose()

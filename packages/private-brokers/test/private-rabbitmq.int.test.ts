@@ -2,7 +2,8 @@ import { type ChannelModel, type ConfirmChannel, connect } from 'amqplib'
 import { expect, test } from 'vitest'
 import { createManagementApi } from '../src/management-api.ts'
 import { isListening } from '../src/ports.ts'
-import { type PrivateRabbitMq, startPrivateRabbitMq } from '../src/private-rabbitmq.ts'
+import { startPrivateRabbitMq } from '../src/private-rabbitmq.ts'
+import type { PrivateRabbitMq } from '../src/rabbitmq-node.ts'
 
 const QUEUE = 'kept'
 const portOf = (url: string) => Number(new URL(url).port)

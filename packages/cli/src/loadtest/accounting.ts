@@ -17,8 +17,6 @@ const UNCONFIRMED = 3
 export interface AccountingOptions {
   events: number
   rate: number
-  /** When the first event was due, in milliseconds of Unix time. */
-  startMs: number
   /** What takes longer is late. */
   lateMs: number
 }
@@ -27,12 +25,15 @@ export interface AccountingDeps {
   workload: Workload
   /** The era of a subscriber now. */
   eraOf(subscriber: number): number
+  /** An event was handled, or shown to a subscriber, for the first time. */
+  onSeen(name: 'handled' | 'shown', atMs: number): void
 }
 
 export type Accounting = ReturnType<typeof createAccounting>
 
-export function createAccounting(options: AccountingOptions, { workload, eraOf }: AccountingDeps) {
-  const { events, startMs, lateMs } = options
+export function createAccounting(options: AccountingOptions, deps: AccountingDeps) {
+  const { events, rate, lateMs } = options
+  const { workload, eraOf } = deps
   const { conversations, chainLength, ranks } = workload
   const states = new Uint8Array(events)
   const newLedger = () => createLedger({ events, conversations })
@@ -43,20 +44,27 @@ export function createAccounting(options: AccountingOptions, { workload, eraOf }
   const timeline = createTimeline()
   const late = { handled: 0, shown: 0 }
   const lastSeenMs = { confirmed: 0, handled: 0, shown: 0 }
+  let startMs = 0
   let confirmed = 0
   let unconfirmed = 0
   let sent = 0
   let strangers = 0
 
   function seen(name: 'confirmed' | 'handled' | 'shown', index: number, atMs: number): void {
-    const latencyMs = atMs - dueMs(options, index)
+    const latencyMs = atMs - dueMs({ rate, startMs }, index)
     latency[name].record(latencyMs)
     timeline.record(name, atMs - startMs, latencyMs)
     lastSeenMs[name] = atMs
-    if (name !== 'confirmed' && latencyMs > lateMs) late[name]++
+    if (name === 'confirmed') return
+    if (latencyMs > lateMs) late[name]++
+    deps.onSeen(name, atMs)
   }
 
   return {
+    /** The first event is due at this Unix time in milliseconds. Call it before anything is sent. */
+    begin(atMs: number): void {
+      startMs = atMs
+    },
     sent(index: number): void {
       states[index] = SENT
       sent++
