@@ -39,12 +39,14 @@ export async function executeInvocation(
 ): Promise<StepResult> {
   const startedAtMs = performance.now()
   const outcome = await outcomeOf(handler, invocation, deps)
+  const { invocation_id, attempt, redeliveries = 0, context } = invocation
   return {
-    invocation_id: invocation.invocation_id,
-    attempt: invocation.attempt,
+    invocation_id,
+    attempt,
     ...outcome,
     duration_ms: Math.round((performance.now() - startedAtMs) * 1_000) / 1_000,
-    context: invocation.context,
+    ...(redeliveries === 0 ? {} : { redeliveries }),
+    context,
   }
 }
 
@@ -69,6 +71,7 @@ async function outcomeOf(
       results: context.results,
       error: context.error,
       attempt: invocation.attempt,
+      redeliveries: invocation.redeliveries ?? 0,
       idempotencyKey: invocation.invocation_id,
       log,
     }

@@ -4,7 +4,8 @@
  *
  * A batch with something bad in it, or one that was delivered before, is split into messages of one, so that only the
  * bad (or poisonous) invocation becomes a dead letter. An invocation that is delivered again while it is still in hand here (the
- * connection was lost meanwhile) joins the one in hand.
+ * connection was lost meanwhile) joins the one in hand; one that may have been done already, because it was delivered or sent
+ * before, is answered with what is stored of it, when there is something.
  */
 import {
   type Broker,
@@ -16,6 +17,7 @@ import {
   type Settlement,
 } from '@signalbox/broker'
 import {
+  attemptIdOf,
   type HandlerInvocation,
   invocationSchema,
   LIMITS,
@@ -23,6 +25,7 @@ import {
   uuidv7,
 } from '@signalbox/contracts'
 import { AppError, InvalidInputError, type Log } from '@signalbox/kit'
+import type { ProgressStore } from '@signalbox/store'
 import { type ExecutionDeps, executeInvocation } from './execution.ts'
 import { createGate } from './gate.ts'
 import type { Handler } from './handler.ts'
@@ -40,6 +43,7 @@ export interface HandlerConsumerOptions {
 export interface HandlerConsumerDeps extends ExecutionDeps {
   broker: Pick<Broker, 'topology' | 'declare' | 'consume' | 'publish'>
   outbox: ResultOutbox
+  progress: Pick<ProgressStore, 'outcome'>
   log: Log
   metrics: WorkerMetrics | undefined
 }
@@ -49,7 +53,7 @@ export async function consumeInvocations(
   { handler, concurrency }: HandlerConsumerOptions,
   deps: HandlerConsumerDeps,
 ): Promise<Consumer> {
-  const { broker, outbox, log, metrics, shutdown, patienceMs } = deps
+  const { broker, outbox, progress, log, metrics, shutdown, patienceMs } = deps
   const queue = broker.topology.handlerQueue(handler.name)
   const gate = createGate(concurrency)
   const inHand = new Map<string, Promise<StepResult>>()
@@ -79,7 +83,7 @@ export async function consumeInvocations(
     let known: Omit<DeadLetterReason, 'code' | 'message'> = { about: 'invocation' }
     try {
       const items = itemsOf(delivery)
-      const batch = delivery.redelivered && items.length > 1 ? undefined : readable(items)
+      const batch = delivery.redelivered && items.length > 1 ? undefined : readable(items, delivery)
       if (!batch) {
         await split(items, delivery)
         return { settlement: { kind: 'ack' }, invocations: items.length, split: true }
@@ -95,17 +99,20 @@ export async function consumeInvocations(
   }
 
   /** Undefined: something in a batch of several is bad. Throws what is wrong with a single one. */
-  function readable(items: readonly unknown[]): HandlerInvocation[] | undefined {
+  function readable(
+    items: readonly unknown[],
+    delivery: Delivery,
+  ): HandlerInvocation[] | undefined {
     try {
-      return items.map((item) => invocationOf(item, handler))
+      return items.map((item) => invocationOf(item, handler, delivery))
     } catch (error) {
       if (items.length > 1) return undefined
       throw error
     }
   }
 
-  async function split(items: readonly unknown[], { properties }: Delivery): Promise<void> {
-    const { replyTo } = properties
+  async function split(items: readonly unknown[], delivery: Delivery): Promise<void> {
+    const { replyTo } = delivery.properties
     await allOf(
       items.map((item) =>
         whileUnavailable(
@@ -113,7 +120,7 @@ export async function consumeInvocations(
             broker.publish({
               exchange: '',
               routingKey: queue.name,
-              body: Buffer.from(JSON.stringify([item])),
+              body: Buffer.from(JSON.stringify([counted(item, delivery)])),
               properties: {
                 messageId: uuidv7(),
                 type: 'HandlerInvocation',
@@ -128,13 +135,11 @@ export async function consumeInvocations(
 
   /** Executes and sends the result; resolves after its confirm. */
   function perform(invocation: HandlerInvocation, replyTo: string): Promise<StepResult> {
-    const id = `${invocation.invocation_id}/${invocation.attempt}`
+    const id = attemptIdOf(invocation.context, invocation.attempt)
     const underWay = inHand.get(id)
     if (underWay) return underWay
-    const performed = gate(() => executeInvocation(handler, invocation, deps))
+    const performed = gate(async () => (await answered(invocation)) ?? (await execute(invocation)))
       .then(async (result) => {
-        metrics?.invocations.inc({ handler: handler.name, status: result.status })
-        metrics?.duration.observe({ handler: handler.name }, result.duration_ms / 1_000)
         await outbox.send(result, replyTo)
         return result
       })
@@ -142,7 +147,30 @@ export async function consumeInvocations(
     inHand.set(id, performed)
     return performed
   }
+
+  async function execute(invocation: HandlerInvocation): Promise<StepResult> {
+    const result = await executeInvocation(handler, invocation, deps)
+    metrics?.invocations.inc({ handler: handler.name, status: result.status })
+    metrics?.duration.observe({ handler: handler.name }, result.duration_ms / 1_000)
+    return result
+  }
+
+  /** What is stored of an invocation that may have been done already. */
+  async function answered(invocation: HandlerInvocation): Promise<StepResult | undefined> {
+    const { invocation_id, attempt, context, repeat = false, redeliveries = 0 } = invocation
+    if (!repeat && redeliveries === 0) return undefined
+    const { account_key, event_id } = context.event
+    const outcome = await whileUnavailable(
+      () => progress.outcome(account_key, event_id, attemptIdOf(context, attempt)),
+      { patienceMs, signal: shutdown },
+    )
+    if (outcome === undefined) return undefined
+    metrics?.repeats.inc({ handler: handler.name })
+    return { ...(outcome as StoredAnswer), invocation_id, attempt, context }
+  }
 }
+
+type StoredAnswer = Pick<StepResult, 'status' | 'output' | 'error' | 'duration_ms'>
 
 function itemsOf({ body }: Delivery): readonly unknown[] {
   const items = readJson(body, 'a batch of invocations', LIMITS.maxBatchBytes)
@@ -154,9 +182,17 @@ function itemsOf({ body }: Delivery): readonly unknown[] {
   )
 }
 
-/** Checked, with its context as it was sent: that is echoed. */
-function invocationOf(item: unknown, handler: Handler): HandlerInvocation {
-  const invocation = readAs(invocationSchema, item, 'an invocation')
+/** With its deliveries so far, which whoever takes it next cannot see. */
+function counted(item: unknown, { deliveryCount }: Delivery): unknown {
+  if (deliveryCount === 0 || typeof item !== 'object' || item === null) return item
+  const { redeliveries } = item as Partial<HandlerInvocation>
+  const before = typeof redeliveries === 'number' ? redeliveries : 0
+  return { ...item, redeliveries: before + deliveryCount }
+}
+
+/** Checked and counted, with its context as it was sent: that is echoed. */
+function invocationOf(item: unknown, handler: Handler, delivery: Delivery): HandlerInvocation {
+  const invocation = readAs(invocationSchema, counted(item, delivery), 'an invocation')
   if (invocation.handler === handler.name) {
     return { ...invocation, context: (item as HandlerInvocation).context }
   }

@@ -29,6 +29,8 @@ export interface Invocation<Config> {
   readonly error: RunContext['error']
   /** From 1. */
   readonly attempt: number
+  /** How often this attempt was delivered before: to a worker that died, or was cut off, before it had answered. */
+  readonly redeliveries: number
   /** The same at every attempt and redelivery of this step: hand it to whatever must not happen twice. */
   readonly idempotencyKey: string
   readonly log: Log

@@ -77,7 +77,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
     use(
       await createWorker(
         { handlers: own, drainTimeoutMs: config.DRAIN_TIMEOUT_MS * HANDLERS_SHARE_OF_DRAIN },
-        { broker, catalog: store.catalog, log, readiness, metrics },
+        { broker, catalog: store.catalog, progress: store.progress, log, readiness, metrics },
       ),
     )
   })

@@ -19,6 +19,12 @@ function create(metrics: Metrics) {
       'Invocations that handlers have finished.',
       ['handler', 'status'],
     ),
+    repeats: counter(
+      metrics,
+      'signalbox_invocations_repeated_total',
+      'Invocations that came again after they were done, and were answered with what is stored.',
+      ['handler'],
+    ),
     duration: durationHistogram(
       metrics,
       'signalbox_invocation_duration_seconds',

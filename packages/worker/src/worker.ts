@@ -8,7 +8,7 @@ import { hostname } from 'node:os'
 import { type Broker, createPublisher } from '@signalbox/broker'
 import { uuidv7 } from '@signalbox/contracts'
 import { InvalidInputError, type Log, type Metrics, type Readiness } from '@signalbox/kit'
-import type { HandlerCatalog } from '@signalbox/store'
+import type { HandlerCatalog, ProgressStore } from '@signalbox/store'
 import type { Handler } from './handler.ts'
 import { consumeInvocations } from './handler-consumer.ts'
 import { workerStopped } from './in-time.ts'
@@ -39,6 +39,8 @@ export interface WorkerOptions {
 export interface WorkerDeps {
   broker: Pick<Broker, 'topology' | 'declare' | 'consume' | 'publish'>
   catalog: Pick<HandlerCatalog, 'register' | 'unregister'>
+  /** Asked, before a step that came again is done again, whether it was done. */
+  progress: Pick<ProgressStore, 'outcome'>
   log: Log
   readiness: Readiness
   metrics?: Metrics
@@ -61,7 +63,7 @@ export async function createWorker(options: WorkerOptions, deps: WorkerDeps): Pr
     drainTimeoutMs = DEFAULT_DRAIN_TIMEOUT_MS,
     patienceMs = DEFAULT_PATIENCE_MS,
   } = options
-  const { broker, catalog, log, readiness } = deps
+  const { broker, catalog, progress, log, readiness } = deps
   requireDistinct(handlers)
 
   const shutdown = new AbortController()
@@ -71,7 +73,10 @@ export async function createWorker(options: WorkerOptions, deps: WorkerDeps): Pr
 
   const consumers = await Promise.all(
     handlers.map((handler) =>
-      consumeInvocations({ handler, concurrency }, { ...execution, broker, outbox, metrics }),
+      consumeInvocations(
+        { handler, concurrency },
+        { ...execution, broker, outbox, progress, metrics },
+      ),
     ),
   )
   for (const consumer of consumers) {

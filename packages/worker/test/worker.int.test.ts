@@ -3,6 +3,7 @@ import type { HandlerInvocation } from '@signalbox/contracts'
 import { createReadiness, silentLog } from '@signalbox/kit'
 import { openRedisStore, type Store } from '@signalbox/store'
 import {
+  createManagementApi,
   freePort,
   leaseRabbitMq,
   leaseRedis,
@@ -65,6 +66,25 @@ function answered(ids: ReadonlySet<string>): Set<string> {
 const allAnswered = (ids: ReadonlySet<string>) =>
   waitFor(() => answered(ids).size === ids.size, { what: 'all results', timeoutMs: 20_000 })
 
+/** A process of `processes/`, ready. */
+async function startWorkerProcess(name: string, env: Record<string, string> = {}) {
+  const port = await freePort()
+  const process = await startProcess({
+    entry: new URL(`./processes/${name}.ts`, import.meta.url),
+    name,
+    env: {
+      AMQP_URL: rabbitMq.amqpUrl,
+      REDIS_URL: redis.redisUrl,
+      SIGNALBOX_NAMESPACE: redis.namespace,
+      HOST: '127.0.0.1',
+      PORT: String(port),
+      ...env,
+    },
+  })
+  await process.waitForReady(`http://127.0.0.1:${port}`)
+  return process
+}
+
 const work = defineHandler({
   name: 'work',
   description: 'Takes a turn of the event loop.',
@@ -80,7 +100,13 @@ async function startWorker() {
   const own = await openBroker('worker-of-the-test')
   const worker = await createWorker(
     { handlers: [work] },
-    { broker: own, catalog: store.catalog, log: silentLog, readiness: createReadiness() },
+    {
+      broker: own,
+      catalog: store.catalog,
+      progress: store.progress,
+      log: silentLog,
+      readiness: createReadiness(),
+    },
   )
   return {
     async close() {
@@ -109,22 +135,7 @@ test('a worker that closes under load answers what it has and leaves the rest to
 
 test('a process ends cleanly on SIGTERM under load, one that is killed loses nothing either', async () => {
   const ids = await publishLoad('echo')
-  const start = async () => {
-    const port = await freePort()
-    const process = await startProcess({
-      entry: new URL('./processes/echo-worker.ts', import.meta.url),
-      name: 'echo-worker',
-      env: {
-        AMQP_URL: rabbitMq.amqpUrl,
-        REDIS_URL: redis.redisUrl,
-        SIGNALBOX_NAMESPACE: redis.namespace,
-        HOST: '127.0.0.1',
-        PORT: String(port),
-      },
-    })
-    await process.waitForReady(`http://127.0.0.1:${port}`)
-    return process
-  }
+  const start = () => startWorkerProcess('echo-worker')
   const answeredMoreThan = (count: number) =>
     waitFor(() => answered(ids).size > count, { what: `more than ${count} results` })
 
@@ -148,4 +159,23 @@ test('a process ends cleanly on SIGTERM under load, one that is killed loses not
   const results = outcomes.results.filter(({ invocation_id }) => ids.has(invocation_id))
   expect(results.every(({ status }) => status === 'succeeded')).toBe(true)
   expect(outcomes.deadLetters).toEqual([])
+})
+
+test('a handler that never ends does not outlive the time its process has, and its invocation goes back', async () => {
+  const { invocations } = createPublisher(broker)
+  const process = await startWorkerProcess('stuck-worker', { DRAIN_TIMEOUT_MS: '2000' })
+  expect(await invocations([anInvocation('stuck', { n: 1 })])).toBe('routed')
+  const { managementUrl, vhost } = rabbitMq
+  const queue = `/queues/${vhost}/${broker.topology.handlerQueue('stuck').name}`
+  const counts = async () =>
+    (await createManagementApi(managementUrl).get(queue)) as Record<string, number>
+  await waitFor(async () => (await counts()).messages_unacknowledged === 1, {
+    what: 'the handler to be at it',
+  })
+
+  const toldAtMs = performance.now()
+  process.kill('SIGTERM')
+  expect(await process.exited).toBe('exit code 0')
+  expect(performance.now() - toldAtMs).toBeLessThan(4_000)
+  await waitFor(async () => (await counts()).messages_ready === 1, { what: 'the invocation' })
 })

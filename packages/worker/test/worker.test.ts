@@ -1,6 +1,7 @@
 import { type Broker, createMemoryBroker, createTopology } from '@signalbox/broker'
+import { attemptIdOf } from '@signalbox/contracts'
 import { createMetrics, createReadiness, silentLog, UnavailableError } from '@signalbox/kit'
-import { createMemoryStore } from '@signalbox/store'
+import { createMemoryStore, type ProgressStore } from '@signalbox/store'
 import { waitFor } from '@signalbox/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -33,11 +34,14 @@ afterEach(async () => {
 async function start(
   handlers: Handler[],
   options: Partial<WorkerOptions> = {},
-  over: { broker?: Broker } = {},
+  over: { broker?: Broker; progress?: ProgressStore } = {},
 ) {
+  const { catalog, progress } = createMemoryStore()
   const deps = {
-    broker: over.broker ?? broker,
-    catalog: createMemoryStore().catalog,
+    broker,
+    catalog,
+    progress,
+    ...over,
     log: silentLog,
     readiness: createReadiness(),
     metrics: createMetrics({ withProcessMetrics: false }),
@@ -51,6 +55,101 @@ const results = (count: number) =>
   waitFor(() => outcomes.results.length >= count, { what: `${count} results` })
 const deadLetters = (count: number) =>
   waitFor(() => outcomes.deadLetters.length >= count, { what: `${count} dead letters` })
+
+/** Has the messages of a handler's queue delivered `times` times to a worker that gives them back. */
+async function deliverInVain(handler: string, times: number): Promise<void> {
+  const queue = broker.topology.handlerQueue(handler)
+  await broker.declare(queue)
+  let deliveries = 0
+  const consumer = await broker.consume(queue.name, { prefetch: 1 }, async () => {
+    deliveries += 1
+    if (deliveries === times) void consumer.close()
+    return { kind: 'requeue' }
+  })
+  await waitFor(() => consumer.state === 'closed', { what: 'the deliveries' })
+}
+
+describe('what comes again', () => {
+  let calls: { redeliveries: number; attempt: number }[]
+  const noting = defineHandler({
+    name: 'noting',
+    description: '',
+    config: z.object({}),
+    handle: ({ redeliveries, attempt }) => void calls.push({ redeliveries, attempt }),
+  })
+  beforeEach(async () => {
+    calls = []
+    await broker.declare(broker.topology.handlerQueue('noting'))
+  })
+
+  test('an invocation that was delivered in vain is run, and the deliveries are counted', async () => {
+    await send(broker, anInvocation('noting'))
+    await deliverInVain('noting', 2)
+    await start([noting])
+    await results(1)
+    expect(outcomes.results).toMatchObject([{ status: 'succeeded', redeliveries: 2 }])
+    expect(calls).toEqual([{ redeliveries: 2, attempt: 1 }])
+  })
+
+  test('a batch that was delivered in vain keeps the count when it is split', async () => {
+    await send(broker, anInvocation('noting'), anInvocation('noting'))
+    await deliverInVain('noting', 3)
+    await start([noting])
+    await results(2)
+    expect(outcomes.results.map(({ redeliveries }) => redeliveries)).toEqual([3, 3])
+  })
+
+  test('an invocation that comes for the first time has no redeliveries to tell', async () => {
+    await send(broker, anInvocation('noting'))
+    await start([noting])
+    await results(1)
+    expect(outcomes.results[0]).not.toHaveProperty('redeliveries')
+  })
+
+  test.each(['delivered', 'sent'])(
+    'what was %s before and is done is answered as it was, and not run',
+    async (how) => {
+      const invocation = anInvocation('noting', {}, how === 'sent' ? { repeat: true } : {})
+      const { context } = invocation
+      const { progress } = createMemoryStore()
+      await progress.finish(
+        context.event.account_key,
+        context.event.event_id,
+        attemptIdOf(context, 1),
+        { status: 'succeeded', output: 'as before', duration_ms: 7 },
+      )
+      await send(broker, invocation)
+      if (how === 'delivered') await deliverInVain('noting', 1)
+      const { metrics } = await start([noting], {}, { progress })
+      await results(1)
+      expect(outcomes.results).toEqual([
+        {
+          invocation_id: invocation.invocation_id,
+          attempt: 1,
+          status: 'succeeded',
+          output: 'as before',
+          duration_ms: 7,
+          context,
+        },
+      ])
+      expect(calls).toEqual([])
+      expect(await metrics.metrics()).toContain(
+        'signalbox_invocations_repeated_total{handler="noting"} 1',
+      )
+    },
+  )
+
+  test('another attempt than the one that is done is run', async () => {
+    const { progress } = await start([noting])
+    const invocation = anInvocation('noting', {}, { attempt: 2, repeat: true })
+    const { context } = invocation
+    const { account_key, event_id } = context.event
+    await progress.finish(account_key, event_id, attemptIdOf(context, 1), { status: 'failed' })
+    await send(broker, invocation)
+    await results(1)
+    expect(calls).toEqual([{ redeliveries: 0, attempt: 2 }])
+  })
+})
 
 describe('a worker', () => {
   test('answers each invocation of a batch with its result, context untouched', async () => {

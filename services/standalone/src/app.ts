@@ -65,7 +65,7 @@ export async function startStandalone(
   scope.use(
     await createWorker(
       { handlers: [...handlers, ...ownHandlers] },
-      { ...deps, catalog: store.catalog },
+      { ...deps, catalog: store.catalog, progress: store.progress },
     ),
   )
   scope.use(await createDispatcher({}, deps))
