@@ -12,4 +12,11 @@ export {
 } from './cycles.ts'
 export { type Fired, firedBy, loopError, stepIdOf } from './fired.ts'
 export { type ChainIndex, createChainIndex, type MatchOutcome, type NearMiss } from './matching.ts'
-export { advanceRun, type Move, type PassedStep, type RunError, startRun } from './run.ts'
+export {
+  advanceRun,
+  type Move,
+  type PassedStep,
+  type RunError,
+  resumeRun,
+  startRun,
+} from './run.ts'

@@ -75,6 +75,11 @@ export function startRun(event: VumiApiEvent, chain: StoredChain, traceparent?: 
   })
 }
 
+/** The move of a run that stopped, and is to go on from the step that it is at: its condition and templates are looked at again. */
+export function resumeRun(context: RunContext): Move {
+  return proceed(context)
+}
+
 /** The move after a worker's result. `context` is the run as it was when the step was invoked; `random`, from 0 to 1, spreads retries. */
 export function advanceRun(context: RunContext, result: Answer, random?: number): Move {
   const step = context.chain.steps[context.step_index]

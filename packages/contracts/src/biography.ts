@@ -8,7 +8,7 @@
  * latest try.
  */
 import { z } from 'zod'
-import { replayKindSchema } from './dead-letter.ts'
+import { type ReplayKind, replayKindSchema } from './dead-letter.ts'
 import { eventSchema, type VumiApiEvent } from './event.ts'
 import { keySchema, nameSchema, timestampSchema } from './names.ts'
 
@@ -153,9 +153,9 @@ export function biographyOf(recorded: readonly BiographyFact[]): Biography | und
   const received = facts.find((fact) => fact.fact === 'received')
   if (!received) return undefined
   const matched = facts.find((fact) => fact.fact === 'matched')
-  const deadLettered = facts.find((fact) => fact.fact === 'dead_lettered')
 
   const replays = facts.filter((fact) => fact.fact === 'replayed')
+  const deadLettered = ownDeath(facts)
   const chains = [
     ...(matched?.matched ?? []),
     ...replays.flatMap(({ new_run }) => (new_run ? [new_run] : [])),
@@ -195,7 +195,7 @@ function endOfLatestTry(
   const tries = new Set<string | undefined>()
   for (const fact of facts) {
     if (fact.fact === 'replayed') {
-      if (fact.run_id === runId && !fact.new_run) tries.add(fact.dead_letter_id)
+      if (fact.run_id === runId && isNewTry(fact.kind)) tries.add(fact.dead_letter_id)
     } else if ((fact.fact === 'step' || fact.fact === 'run_ended') && fact.run_id === runId) {
       tries.add(fact.replay_of)
     }
@@ -204,6 +204,22 @@ function endOfLatestTry(
   return facts
     .filter((fact) => fact.fact === 'run_ended')
     .find((fact) => fact.run_id === runId && fact.replay_of === latest)
+}
+
+function isNewTry(kind: ReplayKind): boolean {
+  return kind === 'failed_step' || kind === 'edited_config'
+}
+
+/** Why the event itself is dead, unless it was published again since. */
+function ownDeath(
+  facts: readonly BiographyFact[],
+): Extract<BiographyFact, { fact: 'dead_lettered' }> | undefined {
+  const last = facts.findLast(
+    (fact) =>
+      fact.fact === 'dead_lettered' ||
+      (fact.fact === 'replayed' && fact.kind === 'message' && fact.run_id === undefined),
+  )
+  return last?.fact === 'dead_lettered' ? last : undefined
 }
 
 function replayView({

@@ -40,6 +40,16 @@ export const storeConfigShape = {
     .meta({ description: 'Redis, as `redis://:password@host:6379/0`.' }),
 }
 
+/** The same wherever dead letters are kept or shown. */
+export const deadLetterConfigShape = {
+  SIGNALBOX_MAX_DEAD_LETTERS: z.coerce.number().int().min(1).max(1_000_000).default(10_000).meta({
+    description: 'Dead letters kept per account; the oldest fall off, and are counted.',
+  }),
+  SIGNALBOX_DEAD_LETTER_DAYS: z.coerce.number().int().min(1).max(3_650).default(30).meta({
+    description: 'How long dead letters are kept, in days.',
+  }),
+}
+
 export const secretSchema = z.string().min(32, 'must be at least 32 characters')
 
 /** The port, with the default of the service that asks. */

@@ -31,6 +31,17 @@ export const MAX_SCANNED_BIOGRAPHIES = 1_000
 /** How many dead letters one call of `list` looks through at most, whatever the filter. */
 export const MAX_SCANNED_DEAD_LETTERS = 2_000
 
+/** The bounds that the configuration of a service sets. */
+export function deadLetterBounds(config: {
+  SIGNALBOX_MAX_DEAD_LETTERS: number
+  SIGNALBOX_DEAD_LETTER_DAYS: number
+}): StoreBounds {
+  return {
+    maxDeadLetters: config.SIGNALBOX_MAX_DEAD_LETTERS,
+    deadLetterTtlMs: config.SIGNALBOX_DEAD_LETTER_DAYS * DAY_MS,
+  }
+}
+
 /** Fills in the defaults. Throws `InvalidInputError` for a bound that is not a positive integer. */
 export function resolveBounds(bounds: StoreBounds = {}): Required<StoreBounds> {
   const resolved = { ...DEFAULT_BOUNDS, ...bounds }

@@ -11,9 +11,10 @@ export function factIdOf(fact: BiographyFact): string {
       return `run_ended ${fact.run_id}${tryOf(fact)}`
     case 'replayed':
       return `replayed ${fact.dead_letter_id} ${fact.kind}`
+    case 'dead_lettered':
+      return `dead_lettered ${fact.at}`
     case 'received':
     case 'matched':
-    case 'dead_lettered':
       return fact.fact
   }
 }

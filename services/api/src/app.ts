@@ -12,11 +12,13 @@ import { createAuthentication } from './authentication.ts'
 import { biographies } from './biographies.ts'
 import { chains } from './chains.ts'
 import { contacts } from './contacts.ts'
+import { deadLetters } from './dead-letters.ts'
 import { openApiOptions } from './description.ts'
 import { events } from './events.ts'
 import { handlers, registration } from './handlers.ts'
 import { inputValidator, requireBoundedNesting } from './input.ts'
 import { keys } from './keys.ts'
+import { createReplays } from './replays.ts'
 import { tokens } from './tokens.ts'
 import { about } from './version.ts'
 
@@ -29,7 +31,10 @@ export interface ApiOptions {
 
 export interface ApiDeps {
   broker: Pick<Broker, 'topology' | 'publish' | 'declare' | 'unavailableReason'>
-  store: Pick<Store, 'chains' | 'catalog' | 'contacts' | 'apiKeys' | 'biographies'> &
+  store: Pick<
+    Store,
+    'chains' | 'catalog' | 'contacts' | 'apiKeys' | 'biographies' | 'deadLetters'
+  > &
     Pick<Store, 'unavailableReason'>
   log: Log
   readiness: Readiness
@@ -55,6 +60,9 @@ export function createApi({ adminKey, tokenSecret }: ApiOptions, deps: ApiDeps):
   readiness.add('rabbitmq', () => broker.unavailableReason())
   readiness.add('redis', () => store.unavailableReason())
 
+  const publisher = createPublisher(broker)
+  const replays = createReplays({ ...store, broker, publisher, log })
+
   const app = createHttpApp({}, { log, readiness, metrics })
   app.removeContentTypeParser('text/plain')
   app.setValidatorCompiler(inputValidator())
@@ -75,11 +83,12 @@ export function createApi({ adminKey, tokenSecret }: ApiOptions, deps: ApiDeps):
       await v1.register(registration, { broker, catalog: store.catalog })
       await v1.register(
         async (account) => {
-          await account.register(events, { publisher: createPublisher(broker), log, metrics })
+          await account.register(events, { publisher, log, metrics })
           await account.register(biographies, { biographies: store.biographies })
           await account.register(chains, { chains: store.chains, catalog: store.catalog })
           await account.register(handlers, { catalog: store.catalog })
           await account.register(contacts, { contacts: store.contacts })
+          await account.register(deadLetters, { ...store, replays })
           await account.register(keys, { apiKeys: store.apiKeys })
           await account.register(tokens, { tokenSecret })
         },

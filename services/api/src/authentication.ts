@@ -6,10 +6,11 @@
  * | none, or not valid            | 401, the same whatever is wrong with it      |
  * | the admin key                 | everything                                   |
  * | a key of another account      | 403, whether or not the account is in use    |
+ * | a key of the installation's   | 403: what has no account is the admin key's  |
  * | a key without the scope       | 403, which names the scope                   |
  * | a key, but Redis is away      | 503: that it cannot be checked is not a "no" |
  */
-import type { ApiKey, ApiScope } from '@signalbox/contracts'
+import { type ApiKey, type ApiScope, INSTALLATION_ACCOUNT } from '@signalbox/contracts'
 import { AuthError, bearerOf, hashSecret, secretsEqual } from '@signalbox/kit'
 import type { ApiKeyStore } from '@signalbox/store'
 import type { FastifyRequest } from 'fastify'
@@ -48,6 +49,9 @@ export function createAuthentication(
     if (access === 'admin') throw new AuthError('SB_FORBIDDEN', 'this needs the admin key')
     if (accountKey !== (request.params as { account_key?: string }).account_key) {
       throw new AuthError('SB_FORBIDDEN', 'the key is not one of this account')
+    }
+    if (accountKey === INSTALLATION_ACCOUNT) {
+      throw new AuthError('SB_FORBIDDEN', 'the account of the installation needs the admin key')
     }
     if (!key.scopes.includes(access)) {
       throw new AuthError('SB_FORBIDDEN', `the key does not have the scope "${access}"`)

@@ -1,6 +1,7 @@
 /** What the api reads from its environment. */
 import {
   brokerConfigShape,
+  deadLetterConfigShape,
   portSchema,
   processConfigShape,
   secretSchema,
@@ -13,6 +14,7 @@ export const config = z.object({
   ...processConfigShape,
   ...brokerConfigShape,
   ...storeConfigShape,
+  ...deadLetterConfigShape,
   SIGNALBOX_ADMIN_KEY: secretSchema.meta({
     description: 'The credential that may do everything in every account.',
   }),

@@ -24,6 +24,7 @@ export const openApiOptions: FastifyDynamicSwaggerOptions = {
       { name: 'chains', description: 'Which handlers run after which events.' },
       { name: 'handlers', description: 'What chains can be made of.' },
       { name: 'contacts', description: 'The address book that handlers fill.' },
+      { name: 'dead letters', description: 'What could not be completed; replay it.' },
       { name: 'keys', description: "The account's API keys." },
       { name: 'tokens', description: 'What opens a WebSocket.' },
     ],

@@ -128,7 +128,8 @@ function sizeFaults(event: VumiApiEvent, path: string): FieldError[] {
   return [{ path, message: `has ${bytes} bytes; an event may have ${LIMITS.maxMessageBytes}` }]
 }
 
-function below(base: string, { path, message }: FieldError): FieldError {
+/** The fault as one of the part of the body that `base` is. */
+export function below(base: string, { path, message }: FieldError): FieldError {
   return { path: base === '' || path === '' ? base + path : `${base}.${path}`, message }
 }
 

@@ -1,6 +1,6 @@
 import { createTopology, openAmqpBroker } from '@signalbox/broker'
 import { orExit, parseConfig, runService } from '@signalbox/kit'
-import { openRedisStore } from '@signalbox/store'
+import { deadLetterBounds, openRedisStore } from '@signalbox/store'
 import { createApi } from './app.ts'
 import { config as schema } from './config.ts'
 
@@ -13,7 +13,9 @@ await runService({ name: 'api', config }, async (scope) => {
   const broker = scope.use(
     await openAmqpBroker({ url: config.AMQP_URL, topology, log, connectionName: 'signalbox-api' }),
   )
-  const store = scope.use(openRedisStore({ url: config.REDIS_URL, namespace, log }))
+  const store = scope.use(
+    openRedisStore({ url: config.REDIS_URL, namespace, log, bounds: deadLetterBounds(config) }),
+  )
   const { app } = scope.use(
     createApi(
       { adminKey: config.SIGNALBOX_ADMIN_KEY, tokenSecret: config.SIGNALBOX_TOKEN_SECRET },

@@ -1,5 +1,11 @@
 /** What a dispatcher reads from its environment. */
-import { brokerConfigShape, portSchema, processConfigShape, storeConfigShape } from '@signalbox/kit'
+import {
+  brokerConfigShape,
+  deadLetterConfigShape,
+  portSchema,
+  processConfigShape,
+  storeConfigShape,
+} from '@signalbox/kit'
 import { z } from 'zod'
 
 export const dispatcherShape = {
@@ -14,6 +20,7 @@ export const config = z.object({
   ...processConfigShape,
   ...brokerConfigShape,
   ...storeConfigShape,
+  ...deadLetterConfigShape,
   ...dispatcherShape,
 })
 

@@ -7,6 +7,7 @@ import { isIP } from 'node:net'
 import {
   brokerConfigShape,
   ConfigError,
+  deadLetterConfigShape,
   parseConfig,
   portSchema,
   processConfigShape,
@@ -20,6 +21,7 @@ export const DEVELOPMENT_ADMIN_KEY = 'signalbox-dev'
 export const config = z.object({
   ...processConfigShape,
   ...brokerConfigShape,
+  ...deadLetterConfigShape,
   HOST: z
     .string()
     .default('127.0.0.1')
