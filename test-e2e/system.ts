@@ -19,6 +19,7 @@ export interface SystemOptions extends Brokers {
   dispatchers?: number
   handlers?: number
   edges?: number
+  /** For every process; stands above what it is given otherwise. */
   env?: Record<string, string>
 }
 
@@ -49,14 +50,13 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     SIGNALBOX_TOKEN_SECRET: TOKEN_SECRET,
     HOST: '127.0.0.1',
     LOG_LEVEL: 'info',
-    ...options.env,
   }
   const start = async (service: string, extra: Record<string, string> = {}): Promise<Instance> => {
     const port = await freePort()
     const instance = await startProcess({
       name: service,
       entry: `services/${service}/src/main.ts`,
-      env: { ...env, PORT: String(port), ...extra },
+      env: { ...env, PORT: String(port), ...extra, ...options.env },
     })
     stack.use(instance)
     return { url: `http://127.0.0.1:${port}`, process: instance }
