@@ -1,89 +1,148 @@
 /**
- * Events per second through chains of 1 and 3 steps on RabbitMQ and Redis, beside a raw amqplib hop in the same run.
+ * Chains of 1 and 3 steps on RabbitMQ and Redis, beside a raw amqplib hop in the same run: how many events per second, what CPU time each
+ * takes and whose, and how long an event needs to its last step.
  *
- *   node bench/chains.ts [--events 20000] [--rounds 3] [--window 2000]
+ *   node bench/chains.ts [--events 20000] [--rounds 3] [--window 2000] [--rate 500] [--seconds 10]
  *
- * Dispatcher and worker are processes of their own; the last step is taken by this process, which publishes as well and keeps at
- * most `window` events on their way. Rounds alternate between the candidates; the medians are reported.
+ * Dispatcher and worker are processes of their own; the last step is taken by this process, which publishes as well. For the rate it
+ * keeps at most `window` events on their way; for the latency it publishes `rate` events per second, and a latency counts from the
+ * time at which the publish was due. Rounds alternate between the candidates; the medians are reported.
  */
 import { parseArgs } from 'node:util'
 import { createPublisher, createTopology, openAmqpBroker } from '@signalbox/broker'
-import { type Chain, type HandlerInvocation, type StepResult, uuidv7 } from '@signalbox/contracts'
+import {
+  type Chain,
+  type HandlerInvocation,
+  type StepResult,
+  uuidv7,
+  type VumiApiEvent,
+} from '@signalbox/contracts'
 import { silentLog } from '@signalbox/kit'
 import { openRedisStore } from '@signalbox/store'
 import { type Bench, NAMESPACE, startBench } from './brokers.ts'
+import { cpuBetween, cpuTimes } from './cpu.ts'
+import { measureLatencies } from './open-loop.ts'
 import { openRawHop } from './raw-hop.ts'
-import { median, table } from './statistics.ts'
+import { median, percentile, table } from './statistics.ts'
 
 const { values } = parseArgs({
   options: {
     events: { type: 'string', default: '20000' },
     rounds: { type: 'string', default: '3' },
     window: { type: 'string', default: '2000' },
+    rate: { type: 'string', default: '500' },
+    seconds: { type: 'string', default: '10' },
   },
 })
 const EVENTS = Number(values.events)
 const ROUNDS = Number(values.rounds)
 const WINDOW = Number(values.window)
+const RATE = Number(values.rate)
+const PACED = RATE * Number(values.seconds)
 
 const ACCOUNT = 'bench'
 const CHAIN_LENGTHS = [1, 3]
 
+/** What is measured: something that takes an event in and tells when it is through. */
+interface Way {
+  name: string
+  publish(event: VumiApiEvent): Promise<unknown>
+  /** Has `arrived` called with the `event_data.index` of each event that is through. */
+  listen(arrived: (index: number) => void): void
+}
+
+interface Sample {
+  perSecond: number
+  /** Microseconds of CPU for each event, by process. */
+  cpu: string
+  latencies: number[]
+}
+
 await using bench = await startBench()
-const rates = new Map<string, number[]>()
 await using raw = await openRawHop(bench.amqpUrl)
 await using chains = await openChains(bench)
+const ways: Way[] = [
+  {
+    name: 'raw hop',
+    publish: (event) => raw.publish(Buffer.from(JSON.stringify(event))),
+    listen(arrived) {
+      raw.onMessage = (body) => arrived(indexOf(JSON.parse(body.toString()) as VumiApiEvent))
+    },
+  },
+  ...CHAIN_LENGTHS.map(chains.ofSteps),
+]
 
+const samples = new Map<Way, Sample[]>(ways.map((way) => [way, []]))
 for (let round = 0; round < ROUNDS; round++) {
-  record('raw hop', await measureRaw())
-  for (const steps of CHAIN_LENGTHS) record(`chain of ${steps}`, await chains.measure(steps))
+  for (const way of ways) {
+    const before = cpuTimes()
+    const perSecond = await measureRate(way)
+    const cpu = cpuBetween(before, cpuTimes())
+      .map(([name, cpuMs]) => `${name} ${Math.round((cpuMs * 1_000) / EVENTS)}`)
+      .join(', ')
+    const latencies = await measureLatencies({
+      rate: RATE,
+      count: PACED,
+      publish: (index) => way.publish(anEvent(index)),
+      listen: way.listen,
+    })
+    samples.get(way)!.push({ perSecond, cpu, latencies })
+    const [p50, p99] = [0.5, 0.99].map((share) => percentile(latencies, share).toFixed(1))
+    console.error(`${way.name}: ${Math.round(perSecond)} events/s, p50 ${p50} ms, p99 ${p99} ms`)
+  }
 }
 
-const yardstick = median(rates.get('raw hop')!)
-const rows = [...rates].map(([name, samples]) => [
-  name,
-  Math.round(median(samples)),
-  (median(samples) / yardstick).toFixed(2),
-  samples.map(Math.round).join(', '),
-])
-console.log(table([['candidate', 'events/s (median)', 'of the raw hop', 'rounds'], ...rows]))
+const [yardstick] = samples.values()
+const rows = [...samples].map(([{ name }, of]) => {
+  const rate = (rounds: Sample[]) => median(rounds.map(({ perSecond }) => perSecond))
+  const latency = (share: number) =>
+    median(of.map(({ latencies }) => percentile(latencies, share))).toFixed(1)
+  const middle = of.find(({ perSecond }) => perSecond === rate(of))
+  return [
+    name,
+    Math.round(rate(of)),
+    (rate(of) / rate(yardstick!)).toFixed(2),
+    of.map(({ perSecond }) => Math.round(perSecond)).join(', '),
+    latency(0.5),
+    latency(0.99),
+    of.reduce((lost, { latencies }) => lost + PACED - latencies.length, 0),
+    middle?.cpu ?? '',
+  ]
+})
+console.log(
+  table([
+    [
+      'candidate',
+      'events/s',
+      'of the raw hop',
+      'rounds',
+      `p50 ms at ${RATE}/s`,
+      'p99 ms',
+      'lost',
+      'µs of CPU per event',
+    ],
+    ...rows,
+  ]),
+)
 
-function record(name: string, rate: number): void {
-  console.error(`${name}: ${Math.round(rate)} events/s`)
-  rates.set(name, [...(rates.get(name) ?? []), rate])
-}
-
-async function measureRaw(): Promise<number> {
-  const body = Buffer.from(JSON.stringify(anEvent(1)))
-  const flow = createFlow()
-  raw.onMessage = flow.arrived
-  return flow.run(() => raw.publish(body))
-}
-
-/** Sends EVENTS, at most WINDOW on their way, and tells the rate from the first publish to the last arrival. */
-function createFlow() {
+/** Sends EVENTS, at most WINDOW on their way; the rate from the first publish to the last arrival. */
+async function measureRate(way: Way): Promise<number> {
   let arrivals = 0
   let wake = () => {}
-  return {
-    arrived() {
-      arrivals++
-      wake()
-    },
-    async run(publish: () => Promise<unknown>): Promise<number> {
-      const startedAtMs = performance.now()
-      let sent = 0
-      while (arrivals < EVENTS) {
-        while (sent < EVENTS && sent - arrivals < WINDOW) {
-          sent++
-          publish().catch(fail)
-        }
-        await new Promise<void>((resolve) => {
-          wake = resolve
-        })
-      }
-      return (EVENTS * 1_000) / (performance.now() - startedAtMs)
-    },
+  way.listen(() => {
+    arrivals++
+    wake()
+  })
+  const startedAtMs = performance.now()
+  for (let sent = 0; arrivals < EVENTS; ) {
+    for (; sent < EVENTS && sent - arrivals < WINDOW; sent++) {
+      way.publish(anEvent(sent)).catch(fail)
+    }
+    await new Promise<void>((resolve) => {
+      wake = resolve
+    })
   }
+  return (EVENTS * 1_000) / (performance.now() - startedAtMs)
 }
 
 function fail(error: unknown): never {
@@ -102,11 +161,12 @@ async function openChains({ amqpUrl, redisUrl, start }: Bench) {
   await start('dispatcher', 'services/dispatcher/src/main.ts')
   await start('bench-worker', 'bench/noop-worker.ts')
 
-  let arrived = () => {}
+  let arrived = (_index: number) => {}
   const last = topology.handlerQueue('last')
   await broker.declare(last)
   await broker.consume(last.name, { prefetch: 1_000 }, async (delivery) => {
     const batch = JSON.parse(delivery.body.toString()) as HandlerInvocation[]
+    for (const { context } of batch) arrived(indexOf(context.event))
     const results = batch.map(
       ({ invocation_id, attempt, context }): StepResult => ({
         invocation_id,
@@ -117,21 +177,24 @@ async function openChains({ amqpUrl, redisUrl, start }: Bench) {
       }),
     )
     await publisher.results(delivery.properties.replyTo!, results as [StepResult])
-    for (const _ of batch) arrived()
     return { kind: 'ack' }
   })
-  for (const steps of CHAIN_LENGTHS) {
-    await store.chains.put(ACCOUNT, `chain-${steps}`, chainOf(steps))
-  }
 
+  for (const steps of CHAIN_LENGTHS) await store.chains.put(ACCOUNT, chainId(steps), chainOf(steps))
   return {
-    async measure(steps: number): Promise<number> {
-      const flow = createFlow()
-      arrived = flow.arrived
-      return flow.run(() => publisher.event(anEvent(steps)))
-    },
+    ofSteps: (steps: number): Way => ({
+      name: chainId(steps).replaceAll('-', ' '),
+      publish: (event) => publisher.event({ ...event, event_type: chainId(steps) }),
+      listen(listener) {
+        arrived = listener
+      },
+    }),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
+}
+
+function chainId(steps: number): string {
+  return `chain-of-${steps}`
 }
 
 function chainOf(steps: number): Chain {
@@ -142,21 +205,25 @@ function chainOf(steps: number): Chain {
     on_error: 'stop' as const,
   }))
   return {
-    name: `${steps} steps`,
+    name: chainId(steps),
     enabled: true,
-    trigger: { conversation_type: 'bench', event_type: `steps_${steps}` },
+    trigger: { conversation_type: 'bench', event_type: chainId(steps) },
     steps: [...noops, { id: 'last', handler: 'last', config: {}, on_error: 'stop' }],
   }
 }
 
-function anEvent(steps: number) {
+function anEvent(index: number): VumiApiEvent {
   return {
     event_id: uuidv7(),
     account_key: ACCOUNT,
     conversation_key: 'c1',
     conversation_type: 'bench',
-    event_type: `steps_${steps}`,
+    event_type: 'raw-hop',
     timestamp: new Date().toISOString(),
-    event_data: { text: 'x'.repeat(100) },
+    event_data: { text: 'x'.repeat(100), index },
   }
+}
+
+function indexOf(event: VumiApiEvent): number {
+  return Number(event.event_data.index)
 }

@@ -1,5 +1,6 @@
 /**
- * The RabbitMQ engine: one connection, one AMQP channel for publishing, one for each consumer.
+ * The RabbitMQ engine: a connection with one AMQP channel for publishing, and another with one for each consumer. They are apart because
+ * a broker that is short of memory stops reading from whoever publishes, and with that from their acknowledgements, which would relieve it.
  *
  * The fixed topology is declared on every new connection before anything is published, and a refusal (somebody declared it
  * otherwise) fails the connection, which is tried again: a publish must not find a topology that would lose it. An added
@@ -71,6 +72,12 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
     { connection, log },
   )
   connection.listen({ onUnblocked: () => confirmed.pump() })
+  /** Opened for the first consumer. */
+  const consuming = new AmqpConnection(
+    { url, name: `${connectionName} (consuming)` },
+    { log, setUp: declareAll },
+  )
+  let isConsuming = false
 
   async function setUp(model: ChannelModel): Promise<void> {
     await declareAll(model)
@@ -134,7 +141,8 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
 
   function unavailableReason(): string | undefined {
     if (closed.signal.aborted) return 'the broker was closed'
-    const reasons = [connection, publishing, ...consumers].map((part) => part.unavailableReason())
+    const parts = [connection, publishing, ...(isConsuming ? [consuming] : []), ...consumers]
+    const reasons = parts.map((part) => part.unavailableReason())
     const refusals = [...undeclared].map(
       ([name, { reason }]) => reason && `queue ${name}: ${reason}`,
     )
@@ -152,7 +160,7 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
     await confirmed.close()
     await publishing.close()
     closed.abort()
-    await connection.close()
+    await Promise.all([connection.close(), consuming.close()])
   }
 
   const closeOnce = (): Promise<void> => {
@@ -184,9 +192,13 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
           prefetch: prefetchOf(consumeOptions),
           onDelivery,
         },
-        { connection, log, publisher, onClosed: (gone) => consumers.delete(gone) },
+        { connection: consuming, log, publisher, onClosed: (gone) => consumers.delete(gone) },
       )
       consumers.add(consumer)
+      if (!isConsuming) {
+        isConsuming = true
+        await consuming.open()
+      }
       await consumer.registered()
       return consumer
     },

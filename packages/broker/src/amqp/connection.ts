@@ -44,7 +44,8 @@ export interface ConnectionListener {
 export class AmqpConnection {
   readonly #url: string
   readonly #name: string
-  readonly #broker: string
+  /** As logs call it. */
+  readonly #identity: { connection: string; broker: string }
   readonly #log: Log
   readonly #setUp: ConnectionDeps['setUp']
   readonly #listeners = new Set<ConnectionListener>()
@@ -61,7 +62,7 @@ export class AmqpConnection {
   constructor({ url, name }: ConnectionOptions, { log, setUp }: ConnectionDeps) {
     this.#url = withHeartbeat(url)
     this.#name = name
-    this.#broker = maskUrl(url)
+    this.#identity = { connection: name, broker: maskUrl(url) }
     this.#log = log
     this.#setUp = setUp
   }
@@ -96,8 +97,9 @@ export class AmqpConnection {
   }
 
   unavailableReason(): string | undefined {
-    if (!this.#session) return `${this.#broker} is not connected: ${this.#down.reason}`
-    if (this.#blocked) return `${this.#broker} blocks publishers: ${this.#blocked.reason}`
+    const { broker } = this.#identity
+    if (!this.#session) return `${broker} is not connected: ${this.#down.reason}`
+    if (this.#blocked) return `${broker} blocks publishers: ${this.#blocked.reason}`
     return undefined
   }
 
@@ -164,7 +166,7 @@ export class AmqpConnection {
     this.#session = session
     this.#candidate = undefined
     const { attempts, sinceMs } = this.#down
-    const facts = { broker: this.#broker, attempts: attempts + 1, durationMs: Date.now() - sinceMs }
+    const facts = { ...this.#identity, attempts: attempts + 1, durationMs: Date.now() - sinceMs }
     this.#log.info(facts, this.#hasBeenOpen ? 'connection.restored' : 'connection.opened')
     this.#hasBeenOpen = true
     for (const listener of [...this.#listeners]) listener.onOpen?.(session)
@@ -175,25 +177,25 @@ export class AmqpConnection {
     this.#blocked = undefined
     this.#down = { reason, sinceMs: Date.now(), attempts: 0 }
     if (this.#closing.signal.aborted) return
-    this.#log.warn({ broker: this.#broker, reason }, 'connection.lost')
+    this.#log.warn({ ...this.#identity, reason }, 'connection.lost')
   }
 
   #failed(reason: string): void {
     this.#down.attempts += 1
     if (this.#down.reason === reason) return
     this.#down.reason = reason
-    this.#log.warn({ broker: this.#broker, reason }, 'connection.failed')
+    this.#log.warn({ ...this.#identity, reason }, 'connection.failed')
   }
 
   #onBlocked(reason: string): void {
     this.#blocked = { reason, sinceMs: Date.now() }
-    this.#log.warn({ broker: this.#broker, reason }, 'connection.blocked')
+    this.#log.warn({ ...this.#identity, reason }, 'connection.blocked')
   }
 
   #onUnblocked(): void {
     const durationMs = Date.now() - (this.#blocked?.sinceMs ?? Date.now())
     this.#blocked = undefined
-    this.#log.info({ broker: this.#broker, durationMs }, 'connection.unblocked')
+    this.#log.info({ ...this.#identity, durationMs }, 'connection.unblocked')
     for (const listener of [...this.#listeners]) listener.onUnblocked?.()
   }
 }

@@ -19,8 +19,15 @@ export function isUp(broker: Broker): Promise<boolean> {
   return waitFor(() => broker.unavailableReason() === undefined, { what: 'the broker to be there' })
 }
 
+interface ConnectionInfo {
+  name: string
+  user_provided_name?: string
+}
+
 export interface Harm {
   closeConnections(): Promise<void>
+  /** The connection that its client calls so. */
+  closeConnection(connectionName: string): Promise<void>
   deleteQueue(name: string): Promise<void>
   deleteExchange(name: string): Promise<void>
   /** As somebody else would: a classic queue with nothing set. */
@@ -34,6 +41,14 @@ export function harmTo(
   const management = createManagementApi(managementUrl)
   return {
     closeConnections: () => management.delete(`/connections/username/${user}`),
+    async closeConnection(connectionName) {
+      const find = async () => {
+        const all = (await management.get('/connections')) as ConnectionInfo[]
+        return all.find(({ user_provided_name: name }) => name === connectionName)
+      }
+      const { name } = await waitFor(find, { what: `the connection ${connectionName}` })
+      await management.delete(`/connections/${encodeURIComponent(name)}`)
+    },
     deleteQueue: (name) => management.delete(`/queues/${vhost}/${name}`),
     deleteExchange: (name) => management.delete(`/exchanges/${vhost}/${name}`),
     declareForeignQueue: (name) => management.put(`/queues/${vhost}/${name}`, { durable: true }),

@@ -17,6 +17,28 @@ beforeAll(async () => {
 afterAll(() => lease.release())
 
 describe('a lost connection', () => {
+  it('leaves alone what was delivered when it was the one for publishing', async () => {
+    const connectionName = 'only-publishing'
+    await using broker = await opened(lease.amqpUrl, { connectionName })
+    const spec = queueOf(topology, 'apart')
+    await broker.declare(spec)
+    const held = holder()
+    await using consumer = await broker.consume(spec.name, {}, held.onDelivery)
+    const send = (text: string) =>
+      broker.publish(messageTo({ exchange: '', routingKey: spec.name }, text))
+    await send('held')
+    await waitFor(() => held.held.length === 1, { what: 'the delivery' })
+    await harm.closeConnection(connectionName)
+    await waitFor(() => broker.unavailableReason() !== undefined, { what: 'the loss' })
+    expect(consumer.state).toBe('consuming')
+    held.releaseAll()
+    await isUp(broker)
+    await send('next')
+    await waitFor(() => held.held.length === 2, { what: 'the next delivery' })
+    expect(held.contents()).toEqual(['held', 'next'])
+    held.releaseAll()
+  })
+
   it('loses no message of a publisher that publishes again what was not confirmed', async () => {
     const log = recordingLog()
     await using broker = await opened(lease.amqpUrl, { log })
@@ -41,14 +63,13 @@ describe('a lost connection', () => {
     const publishers = Array.from({ length: 50 }, publishOnAndOn)
     await waitFor(() => numbers.size > 200, { what: 'the load to flow' })
     await harm.closeConnections()
-    await waitFor(() => log.of('connection.restored').length > 0, { what: 'the connection' })
+    await waitFor(() => log.of('connection.restored').length === 2, { what: 'both connections' })
     isEnough = true
     await Promise.all(publishers)
     await waitFor(() => numbers.size === count, { what: 'every message' })
     expect(refusals).toBeGreaterThan(0)
     expect(consumer.state).toBe('consuming')
-    expect(log.of('connection.lost')).toHaveLength(1)
-    expect(log.of('connection.restored')).toHaveLength(1)
+    expect(log.of('connection.lost')).toHaveLength(2)
   })
 
   it('makes what was in hand void, and it is delivered again', async () => {
