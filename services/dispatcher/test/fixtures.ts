@@ -16,7 +16,12 @@ import {
   type VumiApiEvent,
 } from '@signalbox/contracts'
 import { createMetrics, createReadiness, silentLog } from '@signalbox/kit'
-import { type ChainStore, createMemoryStore, type Store } from '@signalbox/store'
+import {
+  type ChainStore,
+  createMemoryStore,
+  type DeadLetterStore,
+  type Store,
+} from '@signalbox/store'
 import { waitFor } from '@signalbox/testkit'
 import { createDispatcher } from '../src/index.ts'
 
@@ -39,9 +44,10 @@ export interface Bench extends AsyncDisposable {
   biography(eventId: string, outcome: string): ReturnType<Store['biographies']['get']>
 }
 
-/** `faults` stand in the place of the chain store's own methods. */
+/** `faults` and `deadLetterFaults` stand in the place of the stores' own methods. */
 export async function startBench(
   faults: (chains: ChainStore) => Partial<ChainStore> = () => ({}),
+  deadLetterFaults: (letters: DeadLetterStore) => Partial<DeadLetterStore> = () => ({}),
 ): Promise<Bench> {
   const stack = new AsyncDisposableStack()
   const topology = createTopology()
@@ -49,10 +55,11 @@ export async function startBench(
   const store = stack.use(createMemoryStore())
   const chains = overridden(store.chains, faults(store.chains))
   const deadLetters: DeadLetter[] = []
+  const faulty = overridden(store.deadLetters, deadLetterFaults(store.deadLetters))
   const watched = overridden(store.deadLetters, {
     async keep(letter) {
       deadLetters.push(letter)
-      return store.deadLetters.keep(letter)
+      return faulty.keep(letter)
     },
   })
   const readiness = createReadiness()
