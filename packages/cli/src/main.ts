@@ -1,18 +1,20 @@
 #!/usr/bin/env node
 /** The `signalbox` command. Exit codes: 0 done, 1 failed, 2 the command line is wrong. */
+import { conformance } from './conformance/command.ts'
 import { type CommandDeps, loadtest } from './loadtest/command.ts'
 import { UsageError } from './usage-error.ts'
 
 const USAGE = `Usage: signalbox <command> [options]
 
-  loadtest   put load on a system, and account for every event
-  help       this text
+  loadtest     put load on a system, and account for every event
+  conformance  hold a handler worker to the wire contract
+  help         this text
 
 signalbox <command> --help says more.`
 
 const COMMANDS: Readonly<
   Record<string, (args: readonly string[], deps: CommandDeps) => Promise<number>>
-> = { loadtest }
+> = { loadtest, conformance }
 
 process.exit(await run(process.argv.slice(2)))
 
@@ -38,7 +40,7 @@ async function run([name = 'help', ...args]: string[]): Promise<number> {
   } catch (error) {
     if (error instanceof UsageError) {
       process.stderr.write(
-        `${error.message}\n\nsignalbox ${name === 'loadtest' ? 'loadtest ' : ''}--help says what there is.\n`,
+        `${error.message}\n\nsignalbox ${Object.hasOwn(COMMANDS, name) ? `${name} ` : ''}--help says what there is.\n`,
       )
       return 2
     }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { expect, test } from 'vitest'
 import { startNodeProcess } from '../src/node-process.ts'
@@ -23,6 +24,19 @@ test('what was answered is there again after kill and start, and after stop and 
   await server.start()
   const values = await withRedis(redisUrl, (redis) => redis.mget('first', 'second'))
   expect(values).toEqual(['kept', 'kept too'])
+})
+
+test('a paused server keeps its connections and answers when it goes on', async () => {
+  await using server = await startPrivateRedis()
+  await withRedis(server.redisUrl, async (redis) => {
+    await redis.ping()
+    server.pause()
+    const answer = redis.ping()
+    const outcome = await Promise.race([answer, delay(200, 'silence')])
+    server.resume()
+    expect(outcome).toBe('silence')
+    await expect(answer).resolves.toBe('PONG')
+  })
 })
 
 test('two private servers share nothing', async () => {

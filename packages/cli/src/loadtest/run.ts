@@ -25,6 +25,7 @@ const WORKER_ENTRY = new URL('./counting-worker/main.ts', import.meta.url)
 /** Between everything being ready and the first event. */
 const LEAD_MS = 100
 const POLL_MS = 100
+const CONNECT_TIMEOUT_MS = 5_000
 
 export interface Progress {
   elapsedMs: number
@@ -135,6 +136,7 @@ async function openEngines(system: RunningSystem, stack: AsyncDisposableStack) {
   )
   await waitFor(() => !broker.unavailableReason() && !store.unavailableReason(), {
     what: 'RabbitMQ and Redis to answer',
+    timeoutMs: CONNECT_TIMEOUT_MS,
   })
   return { store, broker }
 }

@@ -32,7 +32,7 @@ export interface Plot {
 
 const WIDTH = 860
 const HEIGHT = 300
-const MARGIN = { top: 12, right: 16, bottom: 40, left: 64 }
+const MARGIN = { top: 12, right: 32, bottom: 40, left: 64 }
 const TICKS = 6
 const SMALLEST_LOG = 1e-3
 

@@ -1,0 +1,67 @@
+import type { PrivateServer } from '@signalbox/private-brokers'
+import { expect, test } from 'vitest'
+import { preciseNowMs } from '../../src/loadtest/clock.ts'
+import { faultOf } from '../../src/loadtest/fault.ts'
+import { startFaults } from '../../src/loadtest/fault-run.ts'
+import type { FaultTargets } from '../../src/loadtest/system.ts'
+
+const NEVER = new AbortController().signal
+
+/** Notes what is done to it, under its name. */
+function aServer(name: string, done: string[]): PrivateServer {
+  return {
+    kill: async () => void done.push(`kill ${name}`),
+    stop: async () => void done.push(`stop ${name}`),
+    start: async () => void done.push(`start ${name}`),
+    pause: () => void done.push(`pause ${name}`),
+    resume: () => void done.push(`resume ${name}`),
+    output: () => '',
+    [Symbol.asyncDispose]: async () => undefined,
+  }
+}
+
+function targetsOf(changes: Partial<FaultTargets>): FaultTargets {
+  return { rabbitmq: [], redis: [], dispatcher: [], worker: [], edge: [], ...changes }
+}
+
+test('each verb is done and undone, and the instances of a target take turns', async () => {
+  const done: string[] = []
+  const faults = [
+    'kill edge at 1ms for 1ms',
+    'stop edge at 20ms for 1ms',
+    'pause edge at 40ms for 1ms',
+  ].map(faultOf)
+  const targets = targetsOf({ edge: [aServer('first', done), aServer('second', done)] })
+  const run = startFaults({ faults, startMs: preciseNowMs(), signal: NEVER }, targets)
+  await run.done
+  expect(done).toEqual([
+    ...['kill first', 'start first'],
+    ...['stop second', 'start second'],
+    ...['pause first', 'resume first'],
+  ])
+  expect(run.reports.map(({ instance }) => instance)).toEqual([1, 2, 1])
+})
+
+test('work counts as going on from the end of the fault, and the longest silence around it is kept', async () => {
+  const startMs = preciseNowMs()
+  const targets = targetsOf({ redis: [aServer('redis', [])] })
+  const faults = [faultOf('kill redis at 1ms for 1ms')]
+  const run = startFaults({ faults, startMs, signal: NEVER }, targets)
+  await run.done
+  const [report] = run.reports
+  const servedMs = startMs + report!.servedMs!
+
+  run.seen('handled', servedMs - 0.001)
+  expect(report?.handledAfterMs).toBeUndefined()
+  run.seen('handled', servedMs + 700)
+  run.seen('handled', servedMs + 9_000)
+  expect(report?.handledAfterMs).toBeCloseTo(700, -1)
+  expect(report?.handledSilenceMs).toBeCloseTo(700, -1)
+  expect(report?.shownAfterMs).toBeUndefined()
+})
+
+test('a fault whose target was not started here is an error', async () => {
+  const faults = [faultOf('kill worker at 0s for 1ms')]
+  const run = startFaults({ faults, startMs: preciseNowMs(), signal: NEVER }, targetsOf({}))
+  await expect(run.done).rejects.toThrow('there is no worker to kill')
+})
