@@ -1,5 +1,5 @@
 """A handler worker with nothing of Signalbox in it: consume JSON, do the work, publish JSON, acknowledge."""
-import json, os, time, urllib.request
+import json, os, signal, time, urllib.request
 import pika
 
 HANDLER = {"description": "Reverses a text.",
@@ -14,18 +14,36 @@ def register(name):
 
 def work(invocation):
     started = time.monotonic()
-    output = {"text": invocation["config"]["text"][::-1]}
+    text = invocation["config"].get("text")
+    if isinstance(text, str):
+        outcome = {"status": "succeeded", "output": {"text": text[::-1]}}
+    else:
+        outcome = {"status": "failed", "error": {"code": "BAD_CONFIG", "message": "text: must be a text", "retryable": False}}
     echoed = {key: invocation[key] for key in ("invocation_id", "attempt", "context")}
-    return echoed | {"status": "succeeded", "output": output, "duration_ms": (time.monotonic() - started) * 1000}
+    return echoed | outcome | {"duration_ms": (time.monotonic() - started) * 1000}
 
 def on_message(channel, method, properties, body):
-    results = [work(invocation) for invocation in json.loads(body)]
+    try:
+        results = [work(invocation) for invocation in json.loads(body) or [None]]
+    except (AttributeError, KeyError, TypeError, ValueError):  # not invocations: the broker keeps it as a dead letter
+        return channel.basic_reject(method.delivery_tag, requeue=False)
     persistent = pika.BasicProperties(content_type="application/json", type="StepResult", delivery_mode=2)
     channel.basic_publish("", properties.reply_to, json.dumps(results), persistent, mandatory=True)
     channel.basic_ack(method.delivery_tag)
 
-channel = pika.BlockingConnection(pika.URLParameters(os.environ["AMQP_URL"])).channel()
-channel.confirm_delivery()
-channel.basic_qos(prefetch_count=16)
-channel.basic_consume(register("reverse"), on_message)
-channel.start_consuming()
+def consume(queue):
+    """Returns after SIGTERM, when what is in hand is done; raises when the connection is lost or an answer refused."""
+    with pika.BlockingConnection(pika.URLParameters(os.environ["AMQP_URL"])) as connection:
+        channel = connection.channel()
+        signal.signal(signal.SIGTERM, lambda *_: connection.add_callback_threadsafe(channel.stop_consuming))
+        channel.confirm_delivery()
+        channel.basic_qos(prefetch_count=16)
+        channel.basic_consume(queue, on_message)
+        channel.start_consuming()
+
+while True:
+    try:
+        consume(register("reverse"))
+        break
+    except pika.exceptions.AMQPError:
+        time.sleep(1)
