@@ -18,6 +18,9 @@ import { InvalidInputError, parseInput } from '@signalbox/kit'
 import type { z } from 'zod'
 import type { Delivery } from './port.ts'
 
+/** Throws on bytes that are not UTF-8. */
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
 /** The JSON of a body. `what` names the message in errors: `an event`. */
 export function readJson(
   body: Buffer,
@@ -31,7 +34,7 @@ export function readJson(
     )
   }
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
+    return JSON.parse(utf8.decode(body))
   } catch (cause) {
     throw invalid(`${what} is not JSON: ${(cause as Error).message}`, cause)
   }

@@ -2,7 +2,7 @@
  * How identities are made: random and time-ordered where a thing is new, derived where the same thing must get the same
  * identity again (a run of one chain for one event, however often the event is delivered).
  */
-import { createHash, randomFillSync } from 'node:crypto'
+import { hash, randomFillSync } from 'node:crypto'
 
 /**
  * A UUID v7: 48 bits of Unix time in milliseconds, then 74 random bits.
@@ -19,7 +19,7 @@ export function uuidv7(nowMs: number = Date.now()): string {
  * Source: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-8
  */
 export function derivedUuid(...parts: readonly string[]): string {
-  const digest = createHash('sha256').update(JSON.stringify(parts)).digest()
+  const digest = hash('sha256', JSON.stringify(parts), 'buffer')
   return formatUuid(digest.subarray(0, 16), 0x80)
 }
 
