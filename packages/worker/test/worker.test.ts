@@ -171,6 +171,23 @@ describe('a worker', () => {
     expect(JSON.stringify(outcomes.results[0]?.context)).toBe(JSON.stringify(one.context))
   })
 
+  test('keeps serving one handler while another has all the work it may have and hangs', async () => {
+    const gate = Promise.withResolvers<void>()
+    const hanging = defineHandler({
+      name: 'hanging',
+      description: 'Waits.',
+      config: z.looseObject({}),
+      handle: () => gate.promise,
+    })
+    await start([hanging, echo], { concurrency: 2 })
+    for (let count = 0; count < 10; count += 1) await send(broker, anInvocation('hanging'))
+    for (let count = 0; count < 10; count += 1) await send(broker, anInvocation('echo'))
+    await results(10)
+    expect(outcomes.results.every(({ output }) => output !== undefined)).toBe(true)
+    gate.resolve()
+    await results(20)
+  })
+
   test('answers to the queue that reply_to names', async () => {
     await start([echo])
     const elsewhere = broker.topology.handlerQueue('elsewhere')
