@@ -51,7 +51,7 @@ export async function runLoadtest(plan: LoadtestPlan, deps: LoadtestDeps): Promi
   const system = stack.use(await systemOf(plan.system, tell))
   signal.throwIfAborted()
 
-  tell('Preparing workers, chains and subscribers ...')
+  tell(`Preparing workers, chains and subscribers of ${workload.handlerName} ...`)
   const { store, broker } = await openEngines(system, stack)
   let faultRun: FaultRun | undefined
   let subscribers: Subscribers | undefined
