@@ -81,3 +81,11 @@ export function parseConfig<Schema extends z.ZodObject>(
   const lines = details.map(({ path, message }) => `  ${path}: ${message}`)
   throw new ConfigError(`The configuration is not valid:\n${lines.join('\n')}`, { details })
 }
+
+/** What bounds the progress of events; of every process whose dispatcher writes it. */
+export const progressConfigShape = {
+  SIGNALBOX_PROGRESS_HOURS: z.coerce.number().int().min(1).max(720).default(24).meta({
+    description:
+      'How long progress is remembered, in hours after its last change: within it an event that comes again starts nothing twice.',
+  }),
+}

@@ -7,6 +7,7 @@ export {
   parseConfig,
   portSchema,
   processConfigShape,
+  progressConfigShape,
   secretSchema,
   storeConfigShape,
 } from './config.ts'

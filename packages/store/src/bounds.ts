@@ -31,6 +31,11 @@ export const MAX_SCANNED_BIOGRAPHIES = 1_000
 /** How many dead letters one call of `list` looks through at most, whatever the filter. */
 export const MAX_SCANNED_DEAD_LETTERS = 2_000
 
+/** The bound of progress that the configuration of a service sets. */
+export function progressBounds(config: { SIGNALBOX_PROGRESS_HOURS: number }): StoreBounds {
+  return { progressTtlMs: config.SIGNALBOX_PROGRESS_HOURS * HOUR_MS }
+}
+
 /** The bounds that the configuration of a service sets. */
 export function deadLetterBounds(config: {
   SIGNALBOX_MAX_DEAD_LETTERS: number

@@ -1,6 +1,6 @@
 /** What Signalbox keeps: the ports and their two engines. */
 
-export { deadLetterBounds } from './bounds.ts'
+export { deadLetterBounds, progressBounds } from './bounds.ts'
 export { type ChainPicture, catchUp } from './catch-up.ts'
 export { createMemoryStore } from './memory/store.ts'
 export type {

@@ -4,6 +4,7 @@ import {
   deadLetterConfigShape,
   portSchema,
   processConfigShape,
+  progressConfigShape,
   storeConfigShape,
 } from '@signalbox/kit'
 import { z } from 'zod'
@@ -21,6 +22,7 @@ export const config = z.object({
   ...brokerConfigShape,
   ...storeConfigShape,
   ...deadLetterConfigShape,
+  ...progressConfigShape,
   ...dispatcherShape,
 })
 

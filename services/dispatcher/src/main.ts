@@ -1,7 +1,7 @@
 /** The dispatcher process. */
 import { createTopology, openAmqpBroker } from '@signalbox/broker'
 import { createHttpApp, orExit, parseConfig, runService } from '@signalbox/kit'
-import { deadLetterBounds, openRedisStore } from '@signalbox/store'
+import { deadLetterBounds, openRedisStore, progressBounds } from '@signalbox/store'
 import { createDispatcher } from './app.ts'
 import { config } from './config.ts'
 
@@ -11,9 +11,8 @@ await runService({ name: 'dispatcher', config: settings }, async (scope) => {
   const { log, readiness, metrics } = scope
   const namespace = settings.SIGNALBOX_NAMESPACE
   const topology = createTopology({ namespace, vumiBridge: settings.SIGNALBOX_VUMI_BRIDGE })
-  const store = scope.use(
-    openRedisStore({ url: settings.REDIS_URL, namespace, log, bounds: deadLetterBounds(settings) }),
-  )
+  const bounds = { ...deadLetterBounds(settings), ...progressBounds(settings) }
+  const store = scope.use(openRedisStore({ url: settings.REDIS_URL, namespace, log, bounds }))
   const broker = scope.use(
     await openAmqpBroker({ url: settings.AMQP_URL, topology, log, connectionName: 'dispatcher' }),
   )

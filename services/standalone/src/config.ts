@@ -11,6 +11,7 @@ import {
   parseConfig,
   portSchema,
   processConfigShape,
+  progressConfigShape,
   storeConfigShape,
 } from '@signalbox/kit'
 import { z } from 'zod'
@@ -22,6 +23,7 @@ export const config = z.object({
   ...processConfigShape,
   ...brokerConfigShape,
   ...deadLetterConfigShape,
+  ...progressConfigShape,
   HOST: z
     .string()
     .default('127.0.0.1')

@@ -1,7 +1,13 @@
 /** The engines of a standalone process: RabbitMQ and Redis when they are configured, else memory. */
 import { type Broker, createMemoryBroker, createTopology, openAmqpBroker } from '@signalbox/broker'
 import type { Log } from '@signalbox/kit'
-import { createMemoryStore, deadLetterBounds, openRedisStore, type Store } from '@signalbox/store'
+import {
+  createMemoryStore,
+  deadLetterBounds,
+  openRedisStore,
+  progressBounds,
+  type Store,
+} from '@signalbox/store'
 import type { StandaloneConfig } from './config.ts'
 
 export interface Engines {
@@ -15,7 +21,7 @@ export interface Engines {
 
 export async function openEngines(settings: StandaloneConfig, log: Log): Promise<Engines> {
   const namespace = settings.SIGNALBOX_NAMESPACE
-  const bounds = deadLetterBounds(settings)
+  const bounds = { ...deadLetterBounds(settings), ...progressBounds(settings) }
   const topology = createTopology({ namespace, vumiBridge: settings.SIGNALBOX_VUMI_BRIDGE })
   if (settings.AMQP_URL === undefined || settings.REDIS_URL === undefined) {
     const broker = createMemoryBroker({ topology, log })
