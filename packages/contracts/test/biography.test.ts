@@ -8,6 +8,7 @@ import {
   completeEvent,
   eventSummaryOf,
   eventSummarySchema,
+  inTry,
 } from '../src/index.ts'
 import { eventInput } from './events.ts'
 
@@ -139,4 +140,84 @@ test('the summary is a line of it', () => {
   const summary = eventSummaryOf(biographyOf(STORY)!)
   expect(eventSummarySchema.parse(summary)).toEqual(summary)
   expect(summary).toMatchObject({ event_id: 'e1', person_key: 'p1', outcome: 'succeeded', runs: 2 })
+})
+
+describe('a run whose dead letter is replayed', () => {
+  const died = ended(6, 'r1', 'dead_lettered')
+  const replayed: BiographyFact = {
+    fact: 'replayed',
+    at: at(10),
+    dead_letter_id: 'd1',
+    kind: 'failed_step',
+    run_id: 'r1',
+  }
+  const before = [received, matched('r1'), step(2, 'r1', 'sms'), died]
+
+  test('is running again, and ends as its latest try does', () => {
+    expect(biographyOf(before)).toMatchObject({ outcome: 'dead_lettered' })
+    expect(biographyOf([...before, replayed])).toMatchObject({
+      outcome: 'pending',
+      runs: [{ status: 'running' }],
+      replays: [{ dead_letter_id: 'd1', kind: 'failed_step', run_id: 'r1' }],
+    })
+    const second = inTry({ replay_of: 'd1' }, [step(11, 'r1', 'sms', 1), ended(12, 'r1')])
+    const biography = biographyOf([...before, replayed, ...second])
+    expect(biographySchema.parse(biography)).toEqual(biography)
+    expect(biography).toMatchObject({ outcome: 'succeeded', runs: [{ status: 'succeeded' }] })
+    expect(biography?.runs[0]?.steps).toHaveLength(2)
+  })
+
+  test('is running again also while the replay itself was not told yet', () => {
+    const [begun] = inTry({ replay_of: 'd1' }, [step(9, 'r1', 'sms')])
+    expect(biographyOf([...before, begun!])).toMatchObject({ outcome: 'pending' })
+  })
+
+  test('is as it was when a fact of the first try is told again late', () => {
+    const second = inTry({ replay_of: 'd1' }, [ended(12, 'r1')])
+    const late = ended(13, 'r1', 'dead_lettered')
+    expect(biographyOf([...before, replayed, ...second, late])).toMatchObject({
+      outcome: 'succeeded',
+    })
+  })
+
+  test('from the start is replaced by another, and no longer counts', () => {
+    const restart: BiographyFact = {
+      ...replayed,
+      kind: 'start',
+      new_run: { chain_id: 'c-r1', name: 'Chain', version: 2, run_id: 'r2' },
+    }
+    expect(biographyOf([...before, restart])).toMatchObject({
+      outcome: 'pending',
+      runs: [
+        { run_id: 'r1', status: 'dead_lettered', replaced_by: 'r2' },
+        { run_id: 'r2', status: 'running' },
+      ],
+    })
+    const end = inTry({ replay_of: 'd1' }, [ended(12, 'r2')])
+    expect(biographyOf([...before, restart, ...end])).toMatchObject({ outcome: 'succeeded' })
+  })
+
+  test('is not running again because a command of it was sent again', () => {
+    const command: BiographyFact = { ...replayed, kind: 'message' }
+    expect(biographyOf([...before, command])).toMatchObject({ outcome: 'dead_lettered' })
+  })
+
+  test('an event that was published again is dead only when it dies again', () => {
+    const dead = (second: number): BiographyFact => ({
+      fact: 'dead_lettered',
+      at: at(second),
+      code: 'SB_DELIVERY_LIMIT',
+      message: 'it came back too often',
+    })
+    const again: BiographyFact = {
+      fact: 'replayed',
+      at: at(10),
+      dead_letter_id: 'd1',
+      kind: 'message',
+    }
+    expect(biographyOf([received, dead(1), again])).toMatchObject({ outcome: 'pending' })
+    expect(biographyOf([received, dead(1), again, dead(11)])).toMatchObject({
+      outcome: 'dead_lettered',
+    })
+  })
 })
