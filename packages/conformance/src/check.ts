@@ -32,12 +32,13 @@ export async function requireAnswer({ bench }: CheckContext): Promise<void> {
 export async function requireConsumer({ bench, worker }: CheckContext): Promise<void> {
   const timeoutMs = Math.max(bench.options.timeoutMs, worker ? MIN_APPEARING_MS : 0)
   let consumers: number | undefined
-  const appears = async () => {
+  const isDecided = async () => {
     consumers = (await bench.depth())?.consumers
-    return consumers
+    return consumers || worker?.ending
   }
-  await waitFor(appears, { what: 'a consumer', timeoutMs }).catch(() => {
-    const state = consumers === undefined ? 'does not exist' : 'has no consumer'
-    throw new Violation(`the queue ${bench.queue} ${state} after ${timeoutMs} ms`)
-  })
+  await waitFor(isDecided, { what: 'a consumer', timeoutMs }).catch(() => undefined)
+  if (consumers) return
+  const fault = consumers === undefined ? 'does not exist' : 'has no consumer'
+  const end = worker?.ending && `; the worker ended with ${worker.ending}:\n${worker.output()}`
+  throw new Violation(`the queue ${bench.queue} ${fault}${end ?? ` after ${timeoutMs} ms`}`)
 }

@@ -90,7 +90,7 @@ export async function* workerConformance(
 
   let isConsuming = true
   for (const [id, check] of Object.entries(CHECKS) as [RuleId, Check][]) {
-    if (options.command && !OF_ALL_ANSWERS.has(id)) {
+    if (options.command && isConsuming && !OF_ALL_ANSWERS.has(id)) {
       await keepRunning(options.command, context, started)
     }
     const result = await resultOf(id, isConsuming ? check : unchecked, context)

@@ -136,6 +136,19 @@ test.concurrent('without a worker the first rule fails, and no other is held aga
   expect([first, ...new Set(others)]).toEqual(['failed', 'skipped'])
 })
 
+test.concurrent('a worker that cannot start is started once, and told with its last words', async () => {
+  const results: RuleResult[] = []
+  const command = { line: `sh -c 'echo "no such module"; exit 7'`, env: {} }
+  const namespace = `${redis.namespace}-mute`
+  for await (const result of conformanceOf(namespace, { command })) results.push(result)
+  const [first, ...others] = results
+  expect(first).toMatchObject({
+    outcome: 'failed',
+    detail: `the queue ${namespace}.handler.reverse does not exist; the worker ended with exit code 7:\nno such module`,
+  })
+  expect(new Set(others.map(({ outcome }) => outcome))).toEqual(new Set(['skipped']))
+})
+
 test('a broker that is not there is no fault of the worker', async () => {
   const amqpUrl = `amqp://user:password@127.0.0.1:${await freePort()}`
   const results = workerConformance({ amqpUrl, handler: 'reverse' })
