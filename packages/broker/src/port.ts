@@ -115,7 +115,7 @@ export interface Broker extends AsyncDisposable {
   unavailableReason(): string | undefined
   /** Bounded in flight: waits for room, and while the broker blocks; at most the engine's publish timeout (default 10 s). */
   publish(message: OutgoingMessage): Promise<PublishOutcome>
-  /** Declares queues beyond the fixed topology (a handler's, a worker's, a delay's), now and after every reconnection. Idempotent. */
+  /** Declares queues beyond the fixed topology (a handler's, a worker's, a delay's), now and after every reconnection. Idempotent; again after a while, it brings back what was deleted. */
   declare(queue: QueueSpec): Promise<void>
   /** Resolves when the consumer is registered. The queue must be part of the topology or declared. */
   consume(queue: string, options: ConsumeOptions, onDelivery: DeliveryHandler): Promise<Consumer>

@@ -4,8 +4,9 @@
  *
  * The fixed topology is declared on every new connection before anything is published, and a refusal (somebody declared it
  * otherwise) fails the connection, which is tried again: a publish must not find a topology that would lose it. An added
- * queue that is refused keeps nobody else from working; it is tried again alone. Either is said by `unavailableReason`. While connected all
- * of it is declared again every few seconds: who deletes an exchange takes its bindings along, and nobody is told of that.
+ * queue that is refused keeps nobody else from working; it is tried again alone. Either is said by `unavailableReason`. While connected,
+ * the fixed topology and what is consumed are declared again every few seconds: who deletes an exchange takes its bindings along, and
+ * nobody is told of that. A queue that is only declared comes back when it is declared again, or with the next connection.
  */
 import { backoffDelayMs, delay, type Log, UnavailableError } from '@signalbox/kit'
 import type { ChannelModel } from 'amqplib'
@@ -47,6 +48,8 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
   const consumers = new Set<AmqpConsumer>()
   /** Added queues whose declaration is not done yet; `reason`: the broker refused it. */
   const undeclared = new Map<string, { done: Promise<void>; reason?: string }>()
+  /** When an added queue was asked for last. */
+  const declaredAtMs = new Map<string, number>()
   /** Connections whose topology was declared just now, when they opened. */
   const fresh = new WeakSet<ChannelModel>()
   const closed = new AbortController()
@@ -84,12 +87,15 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
     fresh.add(model)
   }
 
-  async function declareAll(model: ChannelModel): Promise<void> {
+  async function declareAll(
+    model: ChannelModel,
+    added: readonly QueueSpec[] = declarations.addedQueues(),
+  ): Promise<void> {
     await onOwnChannel(model, async (channel) => {
       for (const exchange of declarations.fixedExchanges) await declareExchange(channel, exchange)
       for (const queue of declarations.fixedQueues) await declareQueue(channel, queue)
     })
-    for (const queue of declarations.addedQueues()) {
+    for (const queue of added) {
       await onOwnChannel(model, (channel) => declareQueue(channel, queue)).catch(() => {
         declareAdded(queue)
       })
@@ -103,7 +109,8 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
     isRepairing = true
     let failure: string | undefined
     try {
-      await declareAll(session.model)
+      const consumed = [...consumers].map(({ queue }) => declarations.queueNamed(queue))
+      await declareAll(session.model, consumed)
     } catch (error) {
       if (!session.lost.aborted) failure = `the topology: ${reasonOf(error)}`
     }
@@ -181,7 +188,11 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
     publish,
     async declare(queue) {
       requireOpen()
-      if (declarations.add(queue)) declareAdded(queue)
+      const isStale = Date.now() - (declaredAtMs.get(queue.name) ?? 0) > REPAIR_INTERVAL_MS
+      if (declarations.add(queue) || isStale) {
+        declaredAtMs.set(queue.name, Date.now())
+        declareAdded(queue)
+      }
       await undeclared.get(queue.name)?.done
     },
     async consume(queue, consumeOptions, onDelivery) {

@@ -163,7 +163,10 @@ describe('a topology that is damaged', () => {
     await worker.declare(queue)
     const got = recorder()
     await using _consumer = await worker.consume(queue.name, {}, got.onDelivery)
+    const abandoned = queueOf(topology, 'abandoned')
+    await worker.declare(abandoned)
     await isUp(source)
+    await harm.deleteQueue(abandoned.name)
     await harm.deleteExchange(topology.exchange.handlers)
     const to = { exchange: topology.exchange.handlers, routingKey: 'unbound' }
     const isBack = () =>
@@ -174,6 +177,15 @@ describe('a topology that is damaged', () => {
     await waitFor(isBack, { what: 'the binding', timeoutMs: 5_000 })
     await waitFor(() => got.deliveries.length === 1, { what: 'the delivery' })
     expect(got.contents()).toEqual(['back'])
+
+    // What nobody here consumes may have been deleted for good, until somebody asks for it again.
+    const toAbandoned = messageTo({ exchange: '', routingKey: abandoned.name })
+    expect(await source.publish(toAbandoned)).toBe('unroutable')
+    const isWanted = async () => {
+      await worker.declare(abandoned)
+      return (await source.publish(toAbandoned)) === 'routed'
+    }
+    await waitFor(isWanted, { what: 'the queue that is wanted again', timeoutMs: 5_000 })
   })
 
   it('says which queue stands in the way, and works once it is gone', async () => {
