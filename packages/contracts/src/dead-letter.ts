@@ -92,6 +92,8 @@ export const deadLetterSummarySchema = z
         kind: replayKindSchema,
         run_id: keySchema.optional(),
         event_id: keySchema.optional(),
+        /** Somebody is at it until then, or died of it; absent: nobody. */
+        busy_until: timestampSchema.optional(),
       })
       .optional(),
     discard_reason: z.string().optional(),

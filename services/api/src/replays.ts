@@ -1,8 +1,9 @@
 /**
  * Replaying dead letters, so that pressing twice does it once.
  *
- * A letter is `replaying` before anything is sent and `replayed` after all is confirmed. What is sent has identities that follow from the
- * letter, so whoever dies in between leaves a letter that can be replayed again without harm: the same run, the same event.
+ * A letter is `replaying` before anything is sent and `replayed` after all is confirmed; whoever comes in between finds it busy and sends
+ * nothing. What is sent has identities that follow from the letter, so one whose replay was cut short can be replayed again without harm:
+ * the same run, the same event.
  */
 import type { Broker, Publisher } from '@signalbox/broker'
 import type { DeadLetterSummary, KeptDeadLetter } from '@signalbox/contracts'
@@ -23,6 +24,8 @@ import {
 
 /** Letters at work at once in one bulk replay. */
 const CONCURRENCY = 16
+/** Longer than a replay may take: a publish waits 10 s at most, the store 2 s. After that its process is taken for dead. */
+const BUSY_MS = 30_000
 /** Errors shown in one answer; there may be more. */
 const MAX_ERRORS = 20
 
@@ -57,34 +60,40 @@ export function createReplays(deps: ReplaysDeps) {
   ): Promise<DeadLetterSummary> {
     const { account_key, dead_letter_id } = letter
     const kind = replayKindOf(letter, request.kind)
-    if (isReplayed(letter, kind)) return withoutBody(letter)
+    if (isInHand(letter, kind)) return withoutBody(letter)
     const plan = planReplay(letter, request)
-    const begun = await change(letter, (current) =>
-      isReplayed(current, kind)
-        ? current
-        : { ...current, state: 'replaying', state_at: now(), replay: plan.replay },
-    )
-    if (begun.state === 'replayed') return begun
+    const found = await begin(letter, plan)
+    if (isInHand(found, kind)) return found
     try {
       await send(plan, deps)
+      if (plan.eventId !== undefined) {
+        await biographies.record([
+          { accountKey: account_key, eventId: plan.eventId, facts: plan.facts },
+        ])
+      }
     } catch (error) {
-      if (!isRetryable(error)) await change(letter, reopened)
+      await change(letter, isRetryable(error) ? cutShort : reopened)
       throw error
     }
-    if (plan.eventId !== undefined) {
-      await biographies.record([
-        { accountKey: account_key, eventId: plan.eventId, facts: plan.facts },
-      ])
-    }
-    // n.b. It may have failed again by now, and be open.
-    const ended = await change(letter, (current) =>
-      current.state === 'replaying' ? { ...current, state: 'replayed', state_at: now() } : current,
-    )
+    const ended = await change(letter, replayed)
     log.info(
       { accountKey: account_key, deadLetterId: dead_letter_id, kind },
       'dead_letter.replayed',
     )
     return ended
+  }
+
+  /** Resolves to the letter as it was before, which says whether it is ours to replay. */
+  async function begin(letter: KeptDeadLetter, plan: ReplayPlan): Promise<DeadLetterSummary> {
+    let found: DeadLetterSummary = letter
+    await change(letter, (current) => {
+      found = current
+      if (isInHand(current, plan.replay.kind)) return current
+      const busy_until = new Date(Date.now() + BUSY_MS).toISOString()
+      const replay = { ...plan.replay, busy_until }
+      return { ...current, state: 'replaying', state_at: now(), replay }
+    })
+    return found
   }
 
   async function change(
@@ -178,11 +187,13 @@ export function createReplays(deps: ReplaysDeps) {
   }
 }
 
-/** Whether it is done already. Throws `ConflictError` when something else was done, or has begun. */
-function isReplayed({ state, replay }: DeadLetterSummary, kind: string): boolean {
+/** Whether it is done already, or somebody is at it. Throws `ConflictError` when something else was done, or has begun. */
+function isInHand({ state, replay }: DeadLetterSummary, kind: string): boolean {
   if (state === 'discarded') throw new ConflictError('the dead letter was discarded')
   if (state === 'open') return false
-  if (replay?.kind === kind) return state === 'replayed'
+  if (replay?.kind === kind) {
+    return state === 'replayed' || Date.parse(replay.busy_until ?? now()) > Date.now()
+  }
   throw new ConflictError(`the dead letter is ${state} as ${replay?.kind}, not as ${kind}`)
 }
 
@@ -217,6 +228,19 @@ async function send(
 
 function withoutBody({ body: _body, ...summary }: KeptDeadLetter): DeadLetterSummary {
   return summary
+}
+
+/** n.b. It may have failed again by now, and be open. */
+function replayed(letter: DeadLetterSummary): DeadLetterSummary {
+  if (letter.state !== 'replaying') return letter
+  return { ...cutShort(letter), state: 'replayed', state_at: now() }
+}
+
+/** Nobody is at it any more. */
+function cutShort(letter: DeadLetterSummary): DeadLetterSummary {
+  if (!letter.replay) return letter
+  const { busy_until: _busyUntil, ...replay } = letter.replay
+  return { ...letter, replay }
 }
 
 function reopened(letter: DeadLetterSummary): DeadLetterSummary {

@@ -227,6 +227,38 @@ describe('replaying from the failed step', () => {
     expect(invocations.map(({ context }) => context.replay_of)).toEqual(['d-1', 'd-2'])
   })
 
+  test('sends it once when it is pressed many times at once', async () => {
+    await offer('send_sms')
+    await keep()
+    const answers = await Promise.all(Array.from({ length: 10 }, () => post('/d-1/replay', {})))
+    expect(answers.map(({ statusCode }) => statusCode)).toEqual(Array(10).fill(200))
+    await keep({ dead_letter_id: 'd-2' })
+    await post('/d-2/replay', {})
+    await waitFor(() => invocations.some(({ context }) => context.replay_of === 'd-2'), {
+      what: 'the invocation of the other letter',
+    })
+    expect(invocations.map(({ context }) => context.replay_of)).toEqual(['d-1', 'd-2'])
+    expect(await kept()).toMatchObject({ state: 'replayed' })
+    expect((await kept()).replay).not.toHaveProperty('busy_until')
+  })
+
+  test('of one that somebody is replaying nothing is sent, until he is taken for dead', async () => {
+    await offer('send_sms')
+    await keep()
+    const replayingUntil = (busy_until: string) =>
+      api.store.deadLetters.update('acme', 'd-1', (letter) => ({
+        ...letter,
+        state: 'replaying',
+        replay: { kind: 'failed_step', busy_until },
+      }))
+    await replayingUntil(new Date(Date.now() + 60_000).toISOString())
+    expect((await post('/d-1/replay', {})).json()).toMatchObject({ state: 'replaying' })
+    await replayingUntil(AT)
+    expect((await post('/d-1/replay', {})).json()).toMatchObject({ state: 'replayed' })
+    await waitFor(() => invocations.length > 0, { what: 'the invocation' })
+    expect(invocations).toHaveLength(1)
+  })
+
   test('a replay that was cut short is healed by pressing again, in the same way only', async () => {
     await offer('send_sms')
     await keep()
@@ -283,6 +315,7 @@ describe('replaying from the failed step', () => {
     await keep()
     expect((await post('/d-1/replay', {})).json()).toMatchObject({ status: 503 })
     expect(await kept()).toMatchObject({ state: 'replaying' })
+    expect((await kept()).replay).not.toHaveProperty('busy_until')
   })
 
   test('a run that fails again is a letter of its own, and the story tells of both', async () => {
