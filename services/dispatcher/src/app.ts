@@ -14,6 +14,9 @@ import { createDispatcherMetrics } from './metrics.ts'
 import { createOutages } from './outage.ts'
 import { handleResults } from './result-handling.ts'
 
+/** Each may be a batch of 64 results and a mebibyte. */
+const RESULT_PREFETCH = 256
+
 export interface DispatcherOptions {
   /** Deliveries in hand at once, per queue; default 1,000. */
   prefetch?: number
@@ -93,7 +96,7 @@ export async function createDispatcher(
   }
   // n.b. disposal runs backwards: consumers close after what is held lets go.
   await consume(topology.queue.dispatcherEvents, handleEvent)
-  await consume(topology.queue.dispatcherResults, handleResults)
+  await consume(topology.queue.dispatcherResults, handleResults, RESULT_PREFETCH)
   await consume(topology.queue.dead, keepDeadLetters, DEAD_LETTER_PREFETCH)
   stack.defer(() => outages.close())
 
