@@ -10,6 +10,7 @@ import type { CatalogEntry, Step, StoredChain, Trigger } from '@signalbox/contra
 import {
   ANY,
   FIRE_EVENT,
+  idOf,
   kindOf,
   type Part,
   type Pattern,
@@ -18,8 +19,8 @@ import {
 } from './event-pattern.ts'
 import { entryOf } from './matching.ts'
 
-/** Looks at fired kinds and triggers before a search is cut: some 100 ms. Reached only where 100,000 chains lead to one another. */
-const MAX_LOOKS = 500_000
+/** Looks at fired kinds and triggers before a search is cut: less than half a second, and enough for 100,000 chains that one event starts. */
+const MAX_LOOKS = 250_000
 
 export type LinkedChain = Pick<StoredChain, 'chain_id' | 'enabled' | 'trigger' | 'steps'>
 
@@ -70,10 +71,10 @@ type Triggers = Map<Part, Map<Part, Map<Part, Leaf>>>
 interface Arrival {
   node: Node
   /** Absent at the start. */
-  from?: { arrival: Arrival; kind: string }
+  from?: { arrival: Arrival; fired: Pattern }
 }
 
-/** `maxLooks`: default 500,000. */
+/** `maxLooks`: default 250,000. */
 export function createChainGraph({ maxLooks = MAX_LOOKS } = {}): ChainGraph {
   const nodes = new Map<string, Node>()
   const defaults = new Map<string, Node>()
@@ -132,15 +133,17 @@ export function createChainGraph({ maxLooks = MAX_LOOKS } = {}): ChainGraph {
     for (const arrival of arrivals) {
       for (const fired of firedBy(arrival.node, catalog)) {
         spend(budget)
-        const id = JSON.stringify(fired)
+        const id = idOf(fired)
         if (followed.has(id)) continue
         followed.add(id)
         for (const node of startedBy(fired, budget)) {
           if (spend(budget) <= 0) return { kind: 'cut', looks: maxLooks }
-          const next = { node, from: { arrival, kind: kindOf(fired, node.trigger) } }
-          if (node === start) return { kind: 'loop', loop: loopOf(next) }
-          if (!arrivedAt.has(node)) arrivals.push(next)
+          if (node === start) {
+            return { kind: 'loop', loop: loopOf({ node, from: { arrival, fired } }) }
+          }
+          if (arrivedAt.has(node)) continue
           arrivedAt.add(node)
+          arrivals.push({ node, from: { arrival, fired } })
         }
       }
       if (budget.looks <= 0) return { kind: 'cut', looks: maxLooks }
@@ -255,7 +258,7 @@ function loopOf(last: Arrival): Loop {
   while (arrival) {
     const { node, from }: Arrival = arrival
     path.unshift(node.chainId)
-    description = `${from ? ` -> (${from.kind}) -> ` : ''}${node.chainId}${description}`
+    description = `${from ? ` -> (${kindOf(from.fired, node.trigger)}) -> ` : ''}${node.chainId}${description}`
     arrival = from?.arrival
   }
   return { path, description }

@@ -29,6 +29,11 @@ export function patternFiredBy({ config }: Step, [type, , conversation]: Pattern
   ]
 }
 
+/** The same for the same pattern. n.b. no part has a line break. */
+export function idOf(pattern: Pattern): string {
+  return pattern.map((part) => part ?? '').join('\n')
+}
+
 /** The kind as far as it is known from either side. */
 export function kindOf(fired: Pattern, trigger: Trigger): string {
   const started = patternOf(trigger)
