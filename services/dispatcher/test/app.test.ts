@@ -139,6 +139,25 @@ describe('the dispatcher', () => {
     expect((await bench.store.biographies.get(ACCOUNT, 'same'))?.runs).toHaveLength(1)
   })
 
+  it('goes on at once with an event that an outage found half-way, and says that it may be a repeat', async () => {
+    bench = await startBench()
+    await bench.offer('log')
+    await bench.putChain('one', { steps: [step('a', 'log')] })
+    const { biographies } = bench.store
+    const record = biographies.record.bind(biographies)
+    let failures = 1
+    biographies.record = async (entries) => {
+      if (failures === 0) return record(entries)
+      failures -= 1
+      throw new UnavailableError('the store is away', { code: 'SB_STORE_UNAVAILABLE' })
+    }
+    const event = await bench.publish()
+    const biography = await bench.biography(event.event_id, 'succeeded')
+    expect(biography?.runs).toHaveLength(1)
+    expect(bench.invocations.at(-1)).toMatchObject({ repeat: true })
+    expect(new Set(bench.invocations.map(({ invocation_id }) => invocation_id)).size).toBe(1)
+  })
+
   it('takes a result that comes again for a duplicate', async () => {
     bench = await startBench()
     await bench.offer('log')
