@@ -21,7 +21,6 @@ export {
   type Biography,
   type BiographyFact,
   biographyFactSchema,
-  biographyOf,
   biographySchema,
   EVENT_OUTCOMES,
   type EventOutcome,
@@ -29,8 +28,8 @@ export {
   eventOutcomeSchema,
   eventSummaryOf,
   eventSummarySchema,
-  inTry,
 } from './biography.ts'
+export { biographyOf, inTry } from './biography-view.ts'
 export {
   type Chain,
   type ChainInput,

@@ -1,29 +1,21 @@
 /** Dead letters: what could not be completed, by cause; and what can be done about it. */
-import { checkChain } from '@signalbox/chains'
 import {
-  type CatalogEntry,
   deadLetterGroupSchema,
   deadLetterStateSchema,
   deadLetterSummarySchema,
-  INSTALLATION_ACCOUNT,
-  type JsonObject,
   jsonObjectSchema,
-  type KeptDeadLetter,
   keptDeadLetterSchema,
   keySchema,
   nameSchema,
   timestampSchema,
-  type VumiApiEvent,
 } from '@signalbox/contracts'
-import { InvalidInputError, summarise } from '@signalbox/kit'
 import type { DeadLetterFilter, DeadLetterStore, HandlerCatalog } from '@signalbox/store'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
-import { below, readEvents } from './event-body.ts'
+import { checkConfig, editedEvent } from './dead-letter-edits.ts'
 import { accountParamsSchema } from './input.ts'
 import { pageQuerySchema, pageSchemaOf } from './paging.ts'
 import { PROBLEMS } from './problems.ts'
-import { requireRun, runOf, withConfig } from './replay-plan.ts'
 import type { Replays } from './replays.ts'
 
 export interface DeadLettersDeps {
@@ -255,50 +247,4 @@ function filterOf(query: Query): DeadLetterFilter {
     ...(since && { sinceMs: Date.parse(since) }),
     ...(until && { untilMs: Date.parse(until) }),
   }
-}
-
-/** Complete; what Signalbox set on the one that failed may be sent back, and is set anew. */
-function editedEvent(body: JsonObject, accountKey: string): VumiApiEvent {
-  const { event_id: _id, caused_by: _cause, replay_of: _replay, ...event } = body
-  const isNobodys = accountKey === INSTALLATION_ACCOUNT
-  const account = isNobodys ? nameSchema.safeParse(event.account_key).data : accountKey
-  try {
-    if (account === undefined) {
-      const message = 'must name the account that the event is published for'
-      throw new InvalidInputError(message, { details: [{ path: 'account_key', message }] })
-    }
-    const [edited] = readEvents({
-      body: event,
-      mediaType: 'application/json',
-      accountKey: account,
-    })
-    return edited!
-  } catch (error) {
-    throw within('event', error)
-  }
-}
-
-/** As when a chain with this step is saved: the handler's schema, the templates, and what they refer to. */
-function checkConfig(
-  letter: KeptDeadLetter,
-  config: JsonObject,
-  catalog: readonly CatalogEntry[],
-): void {
-  const run = requireRun(runOf(letter))
-  const { name, steps } = withConfig(run, config).chain
-  const place = `steps[${run.step_index}].`
-  const details = checkChain(
-    { name, enabled: true, trigger: { default: true }, steps },
-    catalog,
-  ).flatMap(({ path, message }) =>
-    path.startsWith(`${place}config`) ? [{ path: path.slice(place.length), message }] : [],
-  )
-  if (details.length === 0) return
-  throw new InvalidInputError(`the config is not valid: ${summarise(details)}`, { details })
-}
-
-function within(path: string, error: unknown): unknown {
-  if (!(error instanceof InvalidInputError)) return error
-  const details = error.details.map((fault) => below(path, fault))
-  return new InvalidInputError(error.message, { code: error.code, details, cause: error })
 }
