@@ -12,7 +12,7 @@ export interface CommandDeps {
   env: Readonly<Record<string, string | undefined>>
   stdout: { write(text: string): unknown }
   stderr: { write(text: string): unknown; isTTY?: boolean }
-  /** Ctrl-C: ends the load and reports on what there is. */
+  /** Ctrl-C: ends the load; the report is of what was published by then. */
   signal: AbortSignal
 }
 

@@ -1,5 +1,6 @@
 /** Doing the faults of a plan at their times, and measuring how soon work goes on after each. */
 import { setTimeout as wait } from 'node:timers/promises'
+import { delay } from '@signalbox/kit'
 import type { PrivateServer } from '@signalbox/private-brokers'
 import { preciseNowMs } from './clock.ts'
 import { type Fault, type FaultTarget, faultText } from './fault.ts'
@@ -67,7 +68,8 @@ export function startFaults({ faults, startMs, signal }: FaultRunOptions, target
     const openFault: OpenFault = { report, awaiting: new Set(['handled', 'shown']) }
     open.add(openFault)
     await strike(fault, victim)
-    await wait(fault.forMs, undefined, { signal })
+    // n.b. whoever aborts still gets a system that can finish its work.
+    await delay(fault.forMs, signal)
     report.endedMs = preciseNowMs() - startMs
     // n.b. a service works from its start on; a broker can do nothing for anybody before it serves.
     const isBroker = fault.target === 'rabbitmq' || fault.target === 'redis'
@@ -80,15 +82,16 @@ export function startFaults({ faults, startMs, signal }: FaultRunOptions, target
   return {
     /** In the order in which they began. */
     reports,
-    /** Resolves when all have served again. Rejects when one could not be done, or `signal` aborts. */
+    /** Resolves when all have served again. Rejects when one could not be done, or `signal` aborts before one began. */
     done: Promise.all(faults.map(perform)).then(() => undefined),
     /** Something was handled or shown at this Unix time. */
     seen(name: Sight, atMs: number): void {
-      const silenceMs = atMs - lastSeenMs[name]
-      lastSeenMs[name] = Math.max(lastSeenMs[name], atMs)
+      const before = lastSeenMs[name]
+      lastSeenMs[name] = Math.max(before, atMs)
       for (const fault of open) {
         const { report, sinceMs, awaiting } = fault
         if (!awaiting.has(name)) continue
+        const silenceMs = atMs - Math.max(before, startMs + report.beganMs)
         report[`${name}SilenceMs`] = Math.max(report[`${name}SilenceMs`] ?? 0, silenceMs)
         if (sinceMs === undefined || atMs < sinceMs) continue
         report[`${name}AfterMs`] = atMs - sinceMs

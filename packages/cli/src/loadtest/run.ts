@@ -33,7 +33,7 @@ export interface Progress {
 }
 
 export interface LoadtestDeps {
-  /** Ends the publishing and the waiting; what there is becomes the report. */
+  /** Ends the publishing and the faults; what was published by then is waited for and becomes the report. */
   signal: AbortSignal
   /** Preparations, in words. */
   tell(news: string): void
@@ -106,7 +106,7 @@ export async function runLoadtest(plan: LoadtestPlan, deps: LoadtestDeps): Promi
   })
   const published = publishAll({ load, workload, accounting, publish, startMs, signal: until })
   const [publishedForMs] = await Promise.all([published, faultsDone])
-  await drained(accounting, load.drainMs, until)
+  await drained(accounting, load.drainMs, ending.signal)
 
   return reportOf({
     plan,

@@ -51,6 +51,7 @@ export async function openSubscribers(
     const person = persons[subscriber]!
     const edgeUrl = edgeUrls[(subscriber + attempt) % edgeUrls.length]!.replace(/^http/, 'ws')
     const token = await deps.tokenFor(person)
+    if (closed.signal.aborted) return 'closed'
     const socket = new WebSocket(`${edgeUrl}/v1/socket`, [SOCKET_SUBPROTOCOL], {
       headers: { authorization: `Bearer ${token}` },
       handshakeTimeout: HANDSHAKE_TIMEOUT_MS,

@@ -60,6 +60,25 @@ test('work counts as going on from the end of the fault, and the longest silence
   expect(report?.shownAfterMs).toBeUndefined()
 })
 
+test('a fault that is under way when the run is ended is undone at once', async () => {
+  const done: string[] = []
+  const ending = new AbortController()
+  const killed = Promise.withResolvers<void>()
+  const redis = { ...aServer('redis', done), kill: async () => killed.resolve() }
+  const run = startFaults(
+    {
+      faults: [faultOf('kill redis at 0s for 10m')],
+      startMs: preciseNowMs(),
+      signal: ending.signal,
+    },
+    targetsOf({ redis: [redis] }),
+  )
+  await killed.promise
+  ending.abort()
+  await run.done
+  expect(done).toEqual(['start redis'])
+})
+
 test('a fault whose target was not started here is an error', async () => {
   const faults = [faultOf('kill worker at 0s for 1ms')]
   const run = startFaults({ faults, startMs: preciseNowMs(), signal: NEVER }, targetsOf({}))
