@@ -224,7 +224,7 @@ describe('a handler worker in Python', () => {
     await ensureDebianPackages(['python3', 'python3-pika'], {
       probe: () => exits(python, ['-c', 'import pika']),
     })
-    const worker = spawn(python, ['examples/python/reverse_worker.py'], {
+    const worker = spawn(python, ['examples/python/minimal_worker.py'], {
       env: {
         PATH: process.env.PATH ?? '',
         AMQP_URL: amqpUrl,
