@@ -171,15 +171,23 @@ describe('an event from a plain AMQP client', () => {
     })
   })
 
-  it('is kept as a dead letter that says what is wrong when it is not an event', async () => {
+  it('is kept as a dead letter of the installation that says what is wrong when it is not an event', async () => {
     plain.publish(`${namespace}.events`, 'a.b.demo', Buffer.from('{"account_key":'), {})
     await plain.waitForConfirms()
-    const letter = await waitFor(
+    const kept = observe(system, '_installation')
+    const [listed] = await waitFor(
       async () => {
-        const message = await plain.get(`${namespace}.dead`, { noAck: true })
-        return message && (JSON.parse(message.content.toString()) as { code: string; body: object })
+        const { body } = await request<{ items: { dead_letter_id: string }[] }>(
+          'GET',
+          kept.api('/dead-letters'),
+        )
+        return body.items.length > 0 && body.items
       },
       { what: 'the dead letter' },
+    )
+    const { body: letter } = await request(
+      'GET',
+      kept.api(`/dead-letters/${listed?.dead_letter_id}`),
     )
     expect(letter).toMatchObject({
       code: 'SB_INVALID_MESSAGE',
