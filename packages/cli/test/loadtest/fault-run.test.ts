@@ -24,21 +24,24 @@ function targetsOf(changes: Partial<FaultTargets>): FaultTargets {
   return { rabbitmq: [], redis: [], dispatcher: [], worker: [], edge: [], ...changes }
 }
 
-test('each verb is done and undone, and the instances of a target take turns', async () => {
+test.each([
+  ['kill', 'start'],
+  ['stop', 'start'],
+  ['pause', 'resume'],
+])('%s is done, and %s after its time', async (verb, undoing) => {
   const done: string[] = []
-  const faults = [
-    'kill edge at 1ms for 1ms',
-    'stop edge at 20ms for 1ms',
-    'pause edge at 40ms for 1ms',
-  ].map(faultOf)
-  const targets = targetsOf({ edge: [aServer('first', done), aServer('second', done)] })
-  const run = startFaults({ faults, startMs: preciseNowMs(), signal: NEVER }, targets)
+  const faults = [faultOf(`${verb} edge at 1ms for 1ms`)]
+  const targets = targetsOf({ edge: [aServer('edge', done)] })
+  await startFaults({ faults, startMs: preciseNowMs(), signal: NEVER }, targets).done
+  expect(done).toEqual([`${verb} edge`, `${undoing} edge`])
+})
+
+test('of several instances of a target each fault takes the next', async () => {
+  const faults = [1, 2, 3].map((second) => faultOf(`kill edge at ${second}s for 1ms`))
+  const targets = targetsOf({ edge: [aServer('first', []), aServer('second', [])] })
+  // n.b. all of them are due already, so that they begin in their order at once.
+  const run = startFaults({ faults, startMs: preciseNowMs() - 10_000, signal: NEVER }, targets)
   await run.done
-  expect(done).toEqual([
-    ...['kill first', 'start first'],
-    ...['stop second', 'start second'],
-    ...['pause first', 'resume first'],
-  ])
   expect(run.reports.map(({ instance }) => instance)).toEqual([1, 2, 1])
 })
 
