@@ -2,7 +2,13 @@
  * The dispatcher: events to runs, results to next steps. The decisions are pure and live in `@signalbox/chains`; here they are
  * performed, and a delivery is settled only after everything it led to is confirmed.
  */
-import { type Broker, createPublisher, type Delivery, type Settlement } from '@signalbox/broker'
+import {
+  type Broker,
+  type Consumer,
+  createPublisher,
+  type Delivery,
+  type Settlement,
+} from '@signalbox/broker'
 import { delay, type Log, type Metrics, type Readiness } from '@signalbox/kit'
 import type { Store } from '@signalbox/store'
 import { createChainCache } from './chain-cache.ts'
@@ -70,6 +76,9 @@ export async function createDispatcher(
     pause: delay,
   }
 
+  const consumers: Consumer[] = []
+  // n.b. at once: of a broker that hangs each waits for its time to be over.
+  stack.defer(async () => void (await Promise.all(consumers.map((each) => each.close()))))
   const consume = async (
     queue: string,
     handle: (delivery: Delivery, deps: typeof shared, pass: number) => Promise<Settlement>,
@@ -92,7 +101,7 @@ export async function createDispatcher(
     readiness.add(`consumer ${queue}`, () =>
       consumer.state === 'consuming' ? undefined : `${consumer.state}, not consuming`,
     )
-    stack.use(consumer)
+    consumers.push(consumer)
   }
   // n.b. disposal runs backwards: consumers close after what is held lets go.
   await consume(topology.queue.dispatcherEvents, handleEvent)

@@ -12,10 +12,13 @@ import type { Consumer, ConsumerState, DeliveryHandler } from '../port.ts'
 import { type SettlementDeps, verdictOn } from '../settlement.ts'
 import type { QueueSpec } from '../topology.ts'
 import { Acknowledger } from './acknowledger.ts'
+import { atMost } from './at-most.ts'
 import type { AmqpConnection } from './connection.ts'
 import { declareQueue } from './declaring.ts'
 import { AmqpDelivery } from './delivery.ts'
 import { KeptChannel } from './kept-channel.ts'
+
+const SWITCH_TIMEOUT_MS = 3_000
 
 export interface AmqpConsumerOptions {
   queue: QueueSpec
@@ -113,9 +116,12 @@ export class AmqpConsumer implements Consumer {
     this.#deps.onClosed(this)
   }
 
-  /** A change that fails has lost its link; the next one begins as wanted. */
+  /**
+   * A change that fails has lost its link; the next one begins as wanted. A broker that hangs answers none, and delivers nothing either:
+   * it is not waited for longer.
+   */
   async #switch(): Promise<void> {
-    await this.#align().catch(() => undefined)
+    await atMost(this.#align(), SWITCH_TIMEOUT_MS)
   }
 
   async #setUp(channel: Channel, lost: AbortSignal): Promise<void> {
