@@ -1,9 +1,10 @@
 /** `signalbox loadtest`: reads its options, shows how far it is, and writes the reports. */
 import { writeFile } from 'node:fs/promises'
-import { LOADTEST_USAGE, loadtestPlanOf } from './options.ts'
+import { loadtestPlanOf } from './options.ts'
 import { reportHtml } from './report-html.ts'
 import { reportText } from './report-text.ts'
 import { type Progress, runLoadtest } from './run.ts'
+import { LOADTEST_USAGE } from './usage.ts'
 
 /** Where there is no terminal to rewrite a line on. */
 const LINE_EVERY_MS = 5_000
