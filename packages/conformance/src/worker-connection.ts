@@ -63,10 +63,25 @@ export function createWorkerConnections(options: WorkerConnectionsOptions): Work
     },
     async cut(consumers) {
       const names = new Set(consumers.map(({ connectionName }) => connectionName))
-      await Promise.all(
-        [...names].map((name) => management.delete(`/connections/${encodeURIComponent(name)}`)),
-      )
+      await Promise.all([...names].map(cutOne))
     },
+  }
+
+  /** n.b. the API lists the consumer of a young connection some seconds before it knows the connection: it answers 404 until then. */
+  async function cutOne(name: string): Promise<void> {
+    const isGone = async () =>
+      !(await listed()).some(({ connectionName }) => connectionName === name)
+    await waitFor(
+      () =>
+        management.delete(`/connections/${encodeURIComponent(name)}`).then(
+          () => true,
+          async (error: unknown) => {
+            if (await isGone()) return true
+            throw error
+          },
+        ),
+      { what: `connection ${name} to be cut`, timeoutMs: LISTING_TIMEOUT_MS, intervalMs: 100 },
+    )
   }
 }
 
