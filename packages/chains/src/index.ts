@@ -12,6 +12,7 @@ export {
 } from './cycles.ts'
 export { type Fired, firedBy, loopError, stepIdOf } from './fired.ts'
 export { type ChainIndex, createChainIndex, type MatchOutcome, type NearMiss } from './matching.ts'
+export { passedFact } from './passed-fact.ts'
 export {
   advanceRun,
   type Move,

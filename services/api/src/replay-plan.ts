@@ -1,6 +1,6 @@
 /** What replaying a dead letter would send, decided before anything is sent. Pure; throws `ConflictError` for what cannot be replayed. */
 import type { OutgoingMessage } from '@signalbox/broker'
-import { type Move, resumeRun } from '@signalbox/chains'
+import { type Move, passedFact, resumeRun } from '@signalbox/chains'
 import {
   type BiographyFact,
   type DeadLetterSummary,
@@ -123,14 +123,7 @@ function moved(
   }
   const context = move.kind === 'end' ? move.context : move.invocation.context
   const { run_id, event } = context
-  const facts: BiographyFact[] = move.passed.map((step) => ({
-    fact: 'step',
-    at,
-    run_id,
-    attempt: 1,
-    duration_ms: 0,
-    ...step,
-  }))
+  const facts: BiographyFact[] = move.passed.map((step) => passedFact(context, step, at))
   if (move.kind === 'end') facts.push({ fact: 'run_ended', at, run_id, outcome: 'succeeded' })
   return {
     replay,

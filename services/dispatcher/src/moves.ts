@@ -1,7 +1,7 @@
 /** Performing a move: the shell's half of the run machine. What it publishes is confirmed when it resolves. */
 import { type Broker, deadLetterOf, type Publisher, type Topology } from '@signalbox/broker'
-import { advanceRun, type Move, stepIdOf } from '@signalbox/chains'
-import type { BiographyFact, RunContext } from '@signalbox/contracts'
+import { advanceRun, type Move, passedFact, stepIdOf } from '@signalbox/chains'
+import type { BiographyFact } from '@signalbox/contracts'
 import { AppError, type Log } from '@signalbox/kit'
 import type { InvocationOutbox } from './invocation-outbox.ts'
 import type { DispatcherMetrics } from './metrics.ts'
@@ -33,7 +33,7 @@ export async function performMove(
   if (!failure) return facts
   const { context, handler, attempt } = move.invocation
   const step = { step_id: stepIdOf(context), handler, status: 'failed', error: failure } as const
-  facts.push(stepFact(context, step, attempt))
+  facts.push(passedFact(context, step, now(), attempt))
   const error = { ...failure, retryable: false }
   const next = advanceRun(context, { attempt, status: 'failed', error })
   return [...facts, ...(await performMove(next, options, deps))]
@@ -70,7 +70,7 @@ async function endRun(
   deps: MoveDeps,
 ): Promise<BiographyFact> {
   const { context } = move
-  const at = new Date().toISOString()
+  const at = now()
   deps.metrics.runs.inc({ outcome: move.outcome })
   if (move.outcome === 'succeeded') {
     return { fact: 'run_ended', at, run_id: context.run_id, outcome: 'succeeded' }
@@ -111,19 +111,9 @@ async function endRun(
 
 function passedFacts(move: Move): BiographyFact[] {
   const context = move.kind === 'end' ? move.context : move.invocation.context
-  return move.passed.map((step) => stepFact(context, step))
+  return move.passed.map((step) => passedFact(context, step, now()))
 }
 
-type DecidedStep = Move['passed'][number]
-
-/** A step that no worker did: it took no time. */
-function stepFact(context: RunContext, step: DecidedStep, attempt = 1): BiographyFact {
-  return {
-    fact: 'step',
-    at: new Date().toISOString(),
-    run_id: context.run_id,
-    attempt,
-    duration_ms: 0,
-    ...step,
-  }
+function now(): string {
+  return new Date().toISOString()
 }
