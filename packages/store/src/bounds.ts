@@ -1,6 +1,6 @@
 /** The bounds on what is kept, with their defaults. */
 import { InvalidInputError } from '@signalbox/kit'
-import type { StoreBounds } from './ports.ts'
+import type { Channel, StoreBounds } from './ports.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -11,16 +11,44 @@ const DEFAULT_BOUNDS: Required<StoreBounds> = {
   maxDeadLetters: 10_000,
   deadLetterTtlMs: 30 * DAY_MS,
   maxChannelMessages: 100,
+  maxAccountChannelMessages: 10_000,
   channelTtlMs: HOUR_MS,
+  maxChannelStates: 100,
+  channelStateTtlMs: 30 * DAY_MS,
   progressTtlMs: DAY_MS,
   maxDeletedChains: 10_000,
 }
 
 /**
- * How long a channel's offset outlives its last message: much longer than the messages, so that a client which stays subscribed to
- * a silent channel does not see offsets begin again.
+ * How long a channel's epoch and offset outlive its last use: much longer than the messages, so that a client which comes back to a
+ * silent channel learns that it missed nothing.
  */
-export const CHANNEL_OFFSET_TTL_MS = 30 * DAY_MS
+const CHANNEL_END_TTL_MS = 30 * DAY_MS
+
+/** What the bounds say for one channel. */
+export interface ChannelBounds {
+  maxMessages: number
+  messageTtlMs: number
+  endTtlMs: number
+  maxStates: number
+  stateTtlMs: number
+}
+
+/** The bounds by kind of channel. */
+export function channelBoundsOf(
+  bounds: Required<StoreBounds>,
+): Record<Channel['kind'], ChannelBounds> {
+  const common = {
+    messageTtlMs: bounds.channelTtlMs,
+    endTtlMs: Math.max(bounds.channelTtlMs, CHANNEL_END_TTL_MS),
+    maxStates: bounds.maxChannelStates,
+    stateTtlMs: bounds.channelStateTtlMs,
+  }
+  return {
+    person: { ...common, maxMessages: bounds.maxChannelMessages },
+    account: { ...common, maxMessages: bounds.maxAccountChannelMessages },
+  }
+}
 
 /** How long facts wait for the `received` fact of their event: it may be recorded after what the event led to. */
 export const ORPHAN_FACTS_TTL_MS = HOUR_MS

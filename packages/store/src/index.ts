@@ -2,6 +2,7 @@
 
 export { deadLetterBounds, progressBounds } from './bounds.ts'
 export { type ChainPicture, catchUp } from './catch-up.ts'
+export { channelName } from './channel-name.ts'
 export { createMemoryStore } from './memory/store.ts'
 export type {
   ApiKeyStore,
@@ -12,7 +13,10 @@ export type {
   Channel,
   ChannelEntry,
   ChannelMessage,
+  ChannelOpening,
+  ChannelPosition,
   ChannelStore,
+  ChannelView,
   ContactStore,
   ContactUpdate,
   DeadLetterFilter,

@@ -113,24 +113,57 @@ export interface ContactStore {
   list(accountKey: string, options?: PageOptions): Promise<Page<Contact>>
 }
 
-/** A live stream. Its name within its account is `person:<person_key>`; other kinds come with general subscriptions. */
-export interface Channel {
-  accountKey: string
-  personKey: string
-}
+/** A live stream within an account: one person's state changes, or every event of the account. */
+export type Channel =
+  | { accountKey: string; kind: 'person'; personKey: string }
+  | { accountKey: string; kind: 'account' }
 
 export interface ChannelEntry {
   channel: Channel
   /** The event's identity: an entry with an id that is still in the log is not appended again. */
   id: string
   payload: string
+  /** Replaces what the channel keeps as current under this key (not empty), in the same step as the append. */
+  state?: { key: string; value: string }
 }
 
 export interface ChannelMessage {
-  /** Counts up from 1 within the channel, without holes; a channel that was silent for 30 days begins at 1 again. */
+  /**
+   * Names one life of the channel: random, and another one after the channel was forgotten, for its age, by `forget`, or because the
+   * store lost it. Offsets of two epochs cannot be compared.
+   */
+  epoch: string
+  /** Counts up from 1 within the epoch, without holes. */
   offset: number
   id: string
   payload: string
+}
+
+/** The end of a channel's log: where its newest message is, or was. */
+export interface ChannelPosition {
+  epoch: string
+  /** 0: nothing was appended in this epoch. */
+  offset: number
+  /** Of the message at that offset; empty at 0. */
+  id: string
+}
+
+export interface ChannelOpening {
+  /** The messages after this offset, oldest first; absent: the newest ones. Whether it is of this epoch is the caller's to see. */
+  afterOffset?: number
+  /** Messages at most: 0, which is the default, to 1,000. */
+  limit?: number
+  /** True: what is current under each key, too. */
+  states?: boolean
+}
+
+/** A channel at one moment. */
+export interface ChannelView {
+  end: ChannelPosition
+  /** Oldest first. */
+  messages: ChannelMessage[]
+  /** The values that are current, the one that changed longest ago first. Present when they were asked for. */
+  states?: string[]
 }
 
 export interface ChannelStore {
@@ -142,8 +175,10 @@ export interface ChannelStore {
     onMessage: (message: ChannelMessage) => void,
     onLost?: () => void,
   ): Promise<Unsubscribe>
-  /** Oldest first, after `offset`. */
-  read(channel: Channel, afterOffset: number, limit: number): Promise<ChannelMessage[]>
+  /** Looks at the channel, in one atomic step. One that was never used, or was forgotten, begins its epoch with that. */
+  open(channel: Channel, opening?: ChannelOpening): Promise<ChannelView>
+  /** Forgets its messages, its end and its states; subscribers are told that they may have missed some, and find another epoch. */
+  forget(channel: Channel): Promise<void>
 }
 
 export interface ApiKeyStore {
@@ -299,9 +334,13 @@ export interface StoreBounds {
   /** Dead letters per account: default 10,000, and 30 days. */
   maxDeadLetters?: number
   deadLetterTtlMs?: number
-  /** Messages per channel: default 100, and 1 hour after the last one. */
+  /** Messages in a person's channel: default 100; in an account's: default 10,000; both until 1 hour after the last one. */
   maxChannelMessages?: number
+  maxAccountChannelMessages?: number
   channelTtlMs?: number
+  /** Current states that a channel keeps, the newest: default 100, and 30 days after the last change. */
+  maxChannelStates?: number
+  channelStateTtlMs?: number
   /** Progress of an event, after its last change: default 24 hours, which is also the longest delay of a retry. */
   progressTtlMs?: number
   /** Deleted chains that each account remembers for readers of changes: default 10,000. */

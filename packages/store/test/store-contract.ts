@@ -30,11 +30,13 @@ export function describeStore(engineName: string, engine: Engine): void {
       await store.close()
       expect(store.unavailableReason()).toBe('the store is closed')
       const closed = { code: 'SB_STORE_UNAVAILABLE', retryable: true }
-      const channel = { accountKey: 'acc', personKey: 'p' }
+      const channel = { accountKey: 'acc', kind: 'person' as const, personKey: 'p' }
       await expect(store.documents.get('acc', 'c', 'k')).rejects.toMatchObject(closed)
       await expect(store.catalog.list()).rejects.toMatchObject(closed)
       await expect(store.chains.onChange(() => undefined)).rejects.toMatchObject(closed)
       await expect(store.channels.subscribe(channel, () => undefined)).rejects.toMatchObject(closed)
+      await expect(store.channels.open(channel)).rejects.toMatchObject(closed)
+      await expect(store.channels.forget(channel)).rejects.toMatchObject(closed)
       await expect(
         store.channels.append([{ channel, id: 'a', payload: '' }]),
       ).rejects.toMatchObject(closed)

@@ -20,7 +20,7 @@ const PAGE = 1_000
 const MAX_RECENT = 64
 
 export interface ChannelFeedDeps {
-  channels: Pick<ChannelStore, 'subscribe' | 'read'>
+  channels: Pick<ChannelStore, 'subscribe' | 'open'>
   log: Log
   /** In order, each message once. */
   onMessage(message: ChannelMessage): void
@@ -54,7 +54,7 @@ export function openChannelFeed(
   async function start(): Promise<Unsubscribe> {
     const unsubscribe = await channels.subscribe(channel, onArrival, onLost)
     try {
-      for (const message of await channels.read(channel, 0, PAGE)) remember(message)
+      for (const message of await read(0)) remember(message)
     } catch (error) {
       await unsubscribe()
       throw error
@@ -79,6 +79,11 @@ export function openChannelFeed(
     if (isStarted && !isCatchingUp) void catchUp()
   }
 
+  async function read(afterOffset: number): Promise<ChannelMessage[]> {
+    const { messages } = await channels.open(channel, { afterOffset, limit: PAGE })
+    return messages
+  }
+
   async function catchUp(): Promise<void> {
     isCatchingUp = true
     for (let attempt = 1; isBehind && !closing.signal.aborted; attempt++) {
@@ -97,11 +102,11 @@ export function openChannelFeed(
 
   async function readMissed(): Promise<void> {
     isBehind = false
-    const kept = await channels.read(channel, Math.max(0, lastOffset - 1), PAGE)
+    const kept = await read(Math.max(0, lastOffset - 1))
     const first = kept[0]
     if (first === undefined || first.offset <= lastOffset) {
       const isSameLog = first === undefined ? lastOffset === 0 : first.id === recent.at(-1)
-      passAfterKnown(isSameLog ? kept : await channels.read(channel, 0, PAGE))
+      passAfterKnown(isSameLog ? kept : await read(0))
     } else {
       const missed = first.offset - lastOffset - 1
       if (lastOffset > 0 && missed > 0) onMissed(missed)

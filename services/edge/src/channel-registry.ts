@@ -4,7 +4,7 @@
  * A change is decoded and encoded once here, however many sockets it goes to.
  */
 import type { Log } from '@signalbox/kit'
-import type { Channel, ChannelMessage, ChannelStore } from '@signalbox/store'
+import { type Channel, type ChannelMessage, type ChannelStore, channelName } from '@signalbox/store'
 import { type ChannelFeed, openChannelFeed } from './channel-feed.ts'
 import type { EdgeMetrics } from './metrics.ts'
 import { type DeliverableChange, decodePayload } from './state-change.ts'
@@ -28,7 +28,7 @@ export interface ChannelRegistry extends AsyncDisposable {
 }
 
 export interface ChannelRegistryDeps {
-  channels: Pick<ChannelStore, 'subscribe' | 'read'>
+  channels: Pick<ChannelStore, 'subscribe' | 'open'>
   log: Log
   metrics: Pick<EdgeMetrics, 'missed'>
 }
@@ -122,6 +122,6 @@ export function createChannelRegistry({
   }
 }
 
-function keyOf({ accountKey, personKey }: Channel): string {
-  return `${accountKey} ${personKey}`
+function keyOf(channel: Channel): string {
+  return `${channel.accountKey} ${channelName(channel)}`
 }

@@ -85,6 +85,7 @@ export function createConnection(
     try {
       hold = await channels.hold({
         accountKey: claims.account_key,
+        kind: 'person',
         personKey: interest.personKey,
       })
     } catch (error) {

@@ -3,7 +3,7 @@ import { type Delivery, readEvent, readJson } from '@signalbox/broker'
 import { STATE_CHANGE_EVENTS, type VumiApiEvent } from '@signalbox/contracts'
 import { AppError, fieldErrorsOf, summarise } from '@signalbox/kit'
 import type { ChannelEntry } from '@signalbox/store'
-import { encodePayload } from './state-change.ts'
+import { currentState, encodePayload } from './state-change.ts'
 
 /**
  * | kind      | what it is                                                                          |
@@ -41,9 +41,10 @@ export function readDelivery(delivery: Delivery): Reading {
   return {
     kind: 'append',
     entry: {
-      channel: { accountKey: event.account_key, personKey: event.person_key },
+      channel: { accountKey: event.account_key, kind: 'person', personKey: event.person_key },
       id: event.event_id,
       payload: encodePayload(entity, change.data, event.timestamp),
+      state: currentState(entity, change.data),
     },
   }
 }

@@ -28,6 +28,14 @@ export function encodePayload(entity: Entity, change: StateChange, timestamp: st
   return JSON.stringify({ event: 'state_change', timestamp, data })
 }
 
+/** What the channel keeps as current: for snapshots, in the key order that they show. */
+export function currentState(
+  entity: Entity,
+  { id, identifier, state }: StateChange,
+): { key: string; value: string } {
+  return { key: `${entity}:${id}`, value: JSON.stringify({ entity, id, identifier, state }) }
+}
+
 /** Undefined: not a state change that this version understands. */
 export function decodePayload(payload: string): DeliverableChange | undefined {
   const parsed = payloadSchema.safeParse(parseJson(payload))

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { openChannelFeed } from '../src/channel-feed.ts'
 import { FakeChannels } from './fake-channels.ts'
 
-const CHANNEL = { accountKey: 'demo', personKey: 'p1' }
+const CHANNEL = { accountKey: 'demo', kind: 'person' as const, personKey: 'p1' }
 
 async function startFeed(channels = new FakeChannels()) {
   const seen: string[] = []

@@ -4,7 +4,7 @@ import { createChannelRegistry } from '../src/channel-registry.ts'
 import { createEdgeMetrics } from '../src/metrics.ts'
 import { FakeChannels } from './fake-channels.ts'
 
-const CHANNEL = { accountKey: 'demo', personKey: 'p1' }
+const CHANNEL = { accountKey: 'demo', kind: 'person' as const, personKey: 'p1' }
 
 function startRegistry() {
   const channels = new FakeChannels()
@@ -63,7 +63,7 @@ describe('the channel registry', () => {
     hold.listen(({ dataJson }) => heard.push(dataJson))
     for (const payload of ['nonsense', '{"event":"other"}', '{"event":"state_change","data":{}}']) {
       for (const { onMessage } of channels.subscribers)
-        onMessage({ offset: 0, id: payload, payload })
+        onMessage({ epoch: channels.epoch, offset: 0, id: payload, payload })
     }
     channels.append('a')
     expect(heard).toHaveLength(1)

@@ -1,5 +1,6 @@
 import type { Entity } from '@signalbox/contracts'
 import { createMetrics, silentLog, UnavailableError } from '@signalbox/kit'
+import type { Channel } from '@signalbox/store'
 import { waitFor } from '@signalbox/testkit'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -34,7 +35,8 @@ class FakeRegistry {
   held = 0
   gate: Promise<void> = Promise.resolve()
 
-  async hold({ personKey }: { personKey: string }): Promise<Hold> {
+  async hold(channel: Channel): Promise<Hold> {
+    const personKey = channel.kind === 'person' ? channel.personKey : '*'
     await this.gate
     this.held++
     const listeners = this.listeners.get(personKey) ?? new Set()

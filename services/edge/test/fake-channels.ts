@@ -1,13 +1,20 @@
 /** A channel store that a test has in its hand: when a subscription is live, what is lost, when it cannot be reached. */
 import { UnavailableError } from '@signalbox/kit'
-import type { Channel, ChannelMessage, ChannelStore } from '@signalbox/store'
+import type {
+  Channel,
+  ChannelMessage,
+  ChannelOpening,
+  ChannelPosition,
+  ChannelStore,
+  ChannelView,
+} from '@signalbox/store'
 
 interface Subscriber {
   onMessage(message: ChannelMessage): void
   onLost?: (() => void) | undefined
 }
 
-export class FakeChannels implements Pick<ChannelStore, 'subscribe' | 'read'> {
+export class FakeChannels implements Pick<ChannelStore, 'subscribe' | 'open'> {
   readonly log: ChannelMessage[] = []
   readonly subscribers = new Set<Subscriber>()
   /** Subscriptions ever made. */
@@ -17,7 +24,9 @@ export class FakeChannels implements Pick<ChannelStore, 'subscribe' | 'read'> {
   isUnreadable = false
   /** While set, subscriptions wait for it. */
   gate: Promise<void> = Promise.resolve()
-  #nextOffset = 1
+  epoch = 'epoch-1'
+  readonly states = new Map<string, string>()
+  #end: ChannelPosition = { epoch: this.epoch, offset: 0, id: '' }
 
   /** Kept and delivered; `lost`: kept only. What is returned delivers it (again). */
   append(id: string, delivery: 'live' | 'lost' = 'live'): () => void {
@@ -26,7 +35,8 @@ export class FakeChannels implements Pick<ChannelStore, 'subscribe' | 'read'> {
       timestamp: '2026-01-31T09:30:00.000Z',
       data: { entity: 'flow', id, identifier: 'i', state: 'active', previous_state: null },
     })
-    const message = { offset: this.#nextOffset++, id, payload }
+    const message = { epoch: this.epoch, offset: this.#end.offset + 1, id, payload }
+    this.#end = { epoch: this.epoch, offset: message.offset, id }
     this.log.push(message)
     const arrive = () => {
       for (const { onMessage } of this.subscribers) onMessage(message)
@@ -38,7 +48,9 @@ export class FakeChannels implements Pick<ChannelStore, 'subscribe' | 'read'> {
   /** Everything is forgotten, offsets begin again. */
   reset(): void {
     this.log.length = 0
-    this.#nextOffset = 1
+    this.states.clear()
+    this.epoch = `epoch-${Number(this.epoch.slice(6)) + 1}`
+    this.#end = { epoch: this.epoch, offset: 0, id: '' }
   }
 
   lose(): void {
@@ -60,10 +72,21 @@ export class FakeChannels implements Pick<ChannelStore, 'subscribe' | 'read'> {
     }
   }
 
-  async read(_channel: Channel, afterOffset: number, limit: number): Promise<ChannelMessage[]> {
+  async open(
+    _channel: Channel,
+    { afterOffset, limit = 0, states = false }: ChannelOpening = {},
+  ): Promise<ChannelView> {
     this.#requireReachable()
     if (this.isUnreadable) throw new UnavailableError('the log cannot be read')
-    return this.log.filter(({ offset }) => offset > afterOffset).slice(0, limit)
+    const messages =
+      afterOffset === undefined
+        ? this.log.slice(Math.max(0, this.log.length - limit))
+        : this.log.filter(({ offset }) => offset > afterOffset).slice(0, limit)
+    return {
+      end: { ...this.#end },
+      messages,
+      ...(states ? { states: [...this.states.values()] } : {}),
+    }
   }
 
   #requireReachable(): void {

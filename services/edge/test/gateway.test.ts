@@ -208,7 +208,7 @@ describe('a client out of bounds', () => {
     slow.pause()
     const change = { id: 'x', identifier: 'i'.repeat(256), state: 'active', previous_state: null }
     const payload = encodePayload('flow', change, new Date().toISOString())
-    const channel = { accountKey: ACCOUNT, personKey: 'p1' }
+    const channel = { accountKey: ACCOUNT, kind: 'person' as const, personKey: 'p1' }
     for (
       let batch = 0;
       (await edge.sample('signalbox_edge_closes_total{reason="slowConsumer"}')) !== 1;

@@ -27,7 +27,14 @@ describe('what the relay reads in a delivery', () => {
     )
     expect(reading).toMatchObject({
       kind: 'append',
-      entry: { id: 'e1', channel: { accountKey: 'demo', personKey: 'p1' } },
+      entry: {
+        id: 'e1',
+        channel: { accountKey: 'demo', kind: 'person', personKey: 'p1' },
+        state: {
+          key: 'flow:f1',
+          value: '{"entity":"flow","id":"f1","identifier":"flow-1","state":"completed"}',
+        },
+      },
     })
     if (reading.kind !== 'append') throw new Error('unreachable')
     const decoded = decodePayload(reading.entry.payload)

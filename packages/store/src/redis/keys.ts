@@ -5,7 +5,9 @@
  * belongs to no account has the tag `*`, which no account key can be. What users chose (a person, a document's key) stands last.
  */
 import { ConfigError } from '@signalbox/kit'
+import { channelName } from '../channel-name.ts'
 import { checkAccountKey } from '../input.ts'
+import type { Channel } from '../ports.ts'
 
 export type Keys = ReturnType<typeof createKeys>
 
@@ -42,14 +44,19 @@ export function createKeys(namespace: string) {
     }),
     contact: (accountKey: string, contactKey: string) =>
       `${account(accountKey)}:contact:${contactKey}`,
-    channel: (accountKey: string, personKey: string) => ({
-      log: `${account(accountKey)}:channel-log:${personKey}`,
-      ids: `${account(accountKey)}:channel-ids:${personKey}`,
-      offset: `${account(accountKey)}:channel-offset:${personKey}`,
-    }),
+    channel: (channel: Channel) => {
+      const [prefix, name] = [account(channel.accountKey), channelName(channel)]
+      return {
+        log: `${prefix}:channel-log:${name}`,
+        ids: `${prefix}:channel-ids:${name}`,
+        end: `${prefix}:channel-end:${name}`,
+        states: `${prefix}:channel-states:${name}`,
+        stateOrder: `${prefix}:channel-state-order:${name}`,
+      }
+    },
     /** Pub/sub: each message of the channel. */
-    channelMessages: (accountKey: string, personKey: string) =>
-      `${account(accountKey)}:channel:${personKey}`,
+    channelMessages: (channel: Channel) =>
+      `${account(channel.accountKey)}:channel:${channelName(channel)}`,
     apiKeys: (accountKey: string) => `${account(accountKey)}:api-keys`,
     biographies: (accountKey: string) => ({
       events: `${account(accountKey)}:events`,

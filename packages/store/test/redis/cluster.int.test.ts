@@ -36,9 +36,11 @@ async function useEverything({ chains, catalog, contacts, channels, ...rest }: S
   await contacts.setSubscription('acc', contact.contact_key, 'spring', 'subscribed')
   await contacts.findByMsisdn('acc', '+27820001111')
   await contacts.list('acc')
-  const channel = { accountKey: 'acc', personKey: 'p}1{' }
-  await channels.append([{ channel, id: 'e', payload: '{}' }])
-  await channels.read(channel, 0, 10)
+  const channel = { accountKey: 'acc', kind: 'person' as const, personKey: 'p}1{' }
+  await channels.append([{ channel, id: 'e', payload: '{}', state: { key: 'k', value: '1' } }])
+  await channels.open(channel, { afterOffset: 0, limit: 10, states: true })
+  await channels.open(channel, { limit: 10 })
+  await channels.forget({ accountKey: 'acc', kind: 'account' })
   const scopes: ['read'] = ['read']
   await apiKeys.create('acc', { key_id: 'k', name: 'K', scopes, created_at: '' }, 'hash')
   await apiKeys.find('acc', 'k')
@@ -118,13 +120,13 @@ describe('on a Redis Cluster', () => {
     }
     const transient = found.filter((key) => /:(channel-|facts:|dead-letter:)/.test(key))
     const lives = await Promise.all(transient.map((key) => redis.pttl(key)))
-    expect(transient).toHaveLength(5)
+    expect(transient).toHaveLength(7)
     expect(lives.every((ms) => ms > 0)).toBe(true)
   })
 
   it('subscribes once to a channel, however many listen, and leaves it with the last', async () => {
-    const channel = { accountKey: 'acc', personKey: 'watched' }
-    const name = `${lease.namespace}:{acc}:channel:watched`
+    const channel = { accountKey: 'acc', kind: 'person' as const, personKey: 'watched' }
+    const name = `${lease.namespace}:{acc}:channel:person:watched`
     const subscribers = async () => (await redis.pubsub('NUMSUB', name))[1]
     const ends = await Promise.all(
       Array.from({ length: 20 }, () => store.channels.subscribe(channel, () => undefined)),

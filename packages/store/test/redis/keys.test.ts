@@ -1,10 +1,19 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import type { Channel } from '../../src/index.ts'
 import { createKeys } from '../../src/redis/keys.ts'
 
 const README = new URL('../../README.md', import.meta.url)
 
 const keys = createKeys('<namespace>')
+
+const personOf = (accountKey: string, personKey: string) => ({
+  accountKey,
+  kind: 'person' as const,
+  personKey,
+})
+/** One whose name reads as the README writes it. */
+const channelOf = (accountKey: string): Channel => ({ accountKey, kind: '<channel>' }) as never
 
 /** Every key and channel there is, for one account and one of each thing that it has. */
 function everyKey(accountKey: string): { ofEverybody: string[]; ofAccount: string[] } {
@@ -14,8 +23,8 @@ function everyKey(accountKey: string): { ofEverybody: string[]; ofAccount: strin
       ...Object.values(keys.chains(accountKey)),
       ...Object.values(keys.contacts(accountKey)),
       keys.contact(accountKey, '<contact_key>'),
-      ...Object.values(keys.channel(accountKey, '<person>')),
-      keys.channelMessages(accountKey, '<person>'),
+      ...Object.values(keys.channel(channelOf(accountKey))),
+      keys.channelMessages(channelOf(accountKey)),
       keys.apiKeys(accountKey),
       ...Object.values(keys.biographies(accountKey)),
       keys.facts(accountKey, '<event_id>'),
@@ -70,14 +79,21 @@ describe('Redis keys', () => {
   it('keep their slot whatever users call things', () => {
     const names = ['{b}', '}{', '{', ':{acc-2}:']
     for (const name of names) {
-      expect(hashTagOf(keys.channelMessages('acc-1', name))).toBe('acc-1')
+      expect(hashTagOf(keys.channelMessages(personOf('acc-1', name)))).toBe('acc-1')
       expect(hashTagOf(keys.documents('acc-1', name).documents)).toBe('acc-1')
     }
   })
 
   it('never coincide for different things', () => {
     const { ofEverybody, ofAccount } = everyKey('acc-1')
-    const all = [...ofEverybody, ...ofAccount, ...everyKey('acc-2').ofAccount]
+    const accountChannel = { accountKey: 'acc-1', kind: 'account' as const }
+    const all = [
+      ...ofEverybody,
+      ...ofAccount,
+      ...everyKey('acc-2').ofAccount,
+      ...Object.values(keys.channel(accountChannel)),
+      ...Object.values(keys.channel(personOf('acc-1', 'account'))),
+    ]
     expect(new Set(all).size).toBe(all.length)
   })
 

@@ -89,7 +89,7 @@ describe('when Redis dies', () => {
   })
 
   it('delivers messages again after its return, and tells subscribers that some may have been missed', async () => {
-    const channel = { accountKey: 'acc', personKey: 'p' }
+    const channel = { accountKey: 'acc', kind: 'person' as const, personKey: 'p' }
     const heard: string[] = []
     let losses = 0
     await store.channels.subscribe(
@@ -129,7 +129,7 @@ describe('when Redis dies', () => {
 
 describe('when only the pub/sub connection is lost', () => {
   it('says so, subscribes again and tells subscribers', async () => {
-    const channel = { accountKey: 'acc', personKey: 'q' }
+    const channel = { accountKey: 'acc', kind: 'person' as const, personKey: 'q' }
     const heard: string[] = []
     let losses = 0
     await store.channels.subscribe(
@@ -157,7 +157,7 @@ describe('when Redis hangs', () => {
       await expect(put(1)).rejects.toMatchObject(UNAVAILABLE)
       expect(performance.now() - startedMs).toBeLessThan(3 * COMMAND_TIMEOUT_MS)
       await becomes('unavailable')
-      const channel = { accountKey: 'acc', personKey: 'r' }
+      const channel = { accountKey: 'acc', kind: 'person' as const, personKey: 'r' }
       await expect(store.channels.subscribe(channel, () => undefined)).rejects.toMatchObject(
         UNAVAILABLE,
       )
