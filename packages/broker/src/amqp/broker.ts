@@ -9,12 +9,13 @@
  * nobody is told of that. A queue that is only declared comes back when it is declared again, or with the next connection.
  */
 import { backoffDelayMs, delay, type Log, UnavailableError } from '@signalbox/kit'
-import type { ChannelModel } from 'amqplib'
+import type { ChannelModel, ConfirmChannel } from 'amqplib'
 import { createDeclarations } from '../declarations.ts'
 import type { Broker } from '../port.ts'
 import { prefetchOf } from '../prefetch.ts'
 import { createPublisher } from '../publisher.ts'
 import type { QueueSpec, Topology } from '../topology.ts'
+import { atMost } from './at-most.ts'
 import { ConfirmPublisher } from './confirm-publisher.ts'
 import { AmqpConnection, reasonOf } from './connection.ts'
 import { AmqpConsumer } from './consumer.ts'
@@ -60,7 +61,11 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
   const connection = new AmqpConnection({ url, name: connectionName }, { log, setUp })
   const confirmed = new ConfirmPublisher(
     { maxInFlight, timeoutMs: publishTimeoutMs },
-    { isBlocked: () => connection.isBlocked(), unavailableReason },
+    {
+      isBlocked: () => connection.isBlocked(),
+      unavailableReason,
+      wantChannel: (reason) => publishing.replace(reason),
+    },
   )
   const publishing = new KeptChannel(
     {
@@ -71,6 +76,7 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
         return model.createConfirmChannel()
       },
       setUp: async (channel) => confirmed.use(channel),
+      finish: (channel, over) => atMost(allConfirmed(channel, over), publishTimeoutMs, over),
     },
     { connection, log },
   )
@@ -215,5 +221,16 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
     },
     close: closeOnce,
     [Symbol.asyncDispose]: closeOnce,
+  }
+}
+
+/** Resolves when nothing is unconfirmed. n.b. `waitForConfirms` rejects as soon as one message is refused, and when the channel closes. */
+async function allConfirmed(channel: ConfirmChannel, over: AbortSignal): Promise<void> {
+  while (!over.aborted) {
+    const isDone = await channel.waitForConfirms().then(
+      () => true,
+      () => false,
+    )
+    if (isDone) return
   }
 }

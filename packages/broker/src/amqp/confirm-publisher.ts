@@ -4,6 +4,10 @@
  * A message waits while the window or the socket's buffer is full, while the broker blocks publishers, and while there is no
  * AMQP channel; it leaves the line in order. A timer ends its wait, in the line or in flight. One that timed out in flight
  * keeps its place in the window until the broker answers: otherwise a slow broker would be sent ever more.
+ *
+ * One that the broker refuses (a nack) waits for another AMQP channel and is sent again on that, before the line: a channel that met a quorum
+ * queue when the leader it was told of was dead is refused by it until that node is back, however sound the queue is by then. One that
+ * timed out in flight is a reason for another channel as well.
  */
 import { InvalidInputError, UnavailableError } from '@signalbox/kit'
 import type { ConfirmChannel, Message, Options } from 'amqplib'
@@ -13,6 +17,9 @@ import type { OutgoingMessage, PublishOutcome } from '../port.ts'
 
 /** Carries the number of the publish, because a returned message comes back with nothing else that is unique. */
 const NUMBER_HEADER = 'x-signalbox-publish'
+
+/** What amqplib calls a nack; a channel that closes gives another error to what it leaves unconfirmed. */
+const REFUSAL = 'message nacked'
 
 /** A short string of AMQP. Source: https://www.rabbitmq.com/docs/specification */
 const MAX_SHORT_STRING_BYTES = 255
@@ -27,6 +34,8 @@ export interface ConfirmPublisherDeps {
   isBlocked(): boolean
   /** Put into the error of a message that timed out. */
   unavailableReason(): string | undefined
+  /** Another AMQP channel should be given to `use`, because of one message; often called for many at once. */
+  wantChannel(reason: string): void
 }
 
 export interface PublishingChannel {
@@ -40,12 +49,20 @@ interface Publish {
   readonly settle: (outcome: PublishOutcome | Error) => void
   isSettled: boolean
   isReturned: boolean
+  /** At least once. */
+  isRefused: boolean
+  /** Where it is in flight. */
+  channel: PublishingChannel | undefined
 }
 
 export class ConfirmPublisher {
   readonly #options: ConfirmPublisherOptions
   readonly #deps: ConfirmPublisherDeps
   readonly #line = new Fifo<Publish>()
+  /** Refused on the present channel. */
+  readonly #refused = new Fifo<Publish>()
+  /** Refused on one before; they go before the line. */
+  readonly #again = new Fifo<Publish>()
   readonly #inFlight = new Map<number, Publish>()
   readonly #unsettled = new InHand()
   #lastNumber = 0
@@ -59,11 +76,15 @@ export class ConfirmPublisher {
     this.#deps = deps
   }
 
-  /** Publishes on this AMQP channel from now on, until it closes. */
+  /** Publishes on this AMQP channel from now on, until it closes or another is given; confirms on the one before still count. */
   use(channel: PublishingChannel): void {
     this.#channel = channel
     this.#isBufferFull = false
+    for (let publish = this.#refused.shift(); publish; publish = this.#refused.shift()) {
+      this.#again.push(publish)
+    }
     channel.on('drain', () => {
+      if (this.#channel !== channel) return
       this.#isBufferFull = false
       this.pump()
     })
@@ -74,7 +95,7 @@ export class ConfirmPublisher {
     channel.on('close', () => {
       if (this.#channel !== channel) return
       this.#channel = undefined
-      if (this.#isClosing) this.#refuseLine()
+      if (this.#isClosing) this.#refuseWaiting()
     })
     this.pump()
   }
@@ -91,6 +112,8 @@ export class ConfirmPublisher {
         message,
         isSettled: false,
         isReturned: false,
+        isRefused: false,
+        channel: undefined,
         settle: (outcome) => {
           if (publish.isSettled) return
           publish.isSettled = true
@@ -115,7 +138,7 @@ export class ConfirmPublisher {
       this.#inFlight.size < maxInFlight &&
       !this.#deps.isBlocked()
     ) {
-      const publish = this.#line.shift()
+      const publish = this.#again.shift() ?? this.#line.shift()
       if (!publish) return
       if (!publish.isSettled) this.#send(publish, this.#channel)
     }
@@ -124,7 +147,7 @@ export class ConfirmPublisher {
   /** Waits for what is on its way; what could only wait for another channel is refused. */
   async close(): Promise<void> {
     this.#isClosing = true
-    if (!this.#channel) this.#refuseLine()
+    if (!this.#channel) this.#refuseWaiting()
     await this.#unsettled.idle()
   }
 
@@ -133,13 +156,14 @@ export class ConfirmPublisher {
     const number = this.#lastNumber
     const { exchange, routingKey, body } = publish.message
     this.#inFlight.set(number, publish)
+    publish.channel = channel
     try {
       this.#isBufferFull = !channel.publish(
         exchange,
         routingKey,
         body,
         publishOptions(publish.message, number),
-        (error: Error | null) => this.#confirmed(number, error),
+        (error: Error | null) => this.#confirmed(number, error, channel),
       )
     } catch (error) {
       this.#inFlight.delete(number)
@@ -147,12 +171,26 @@ export class ConfirmPublisher {
     }
   }
 
-  #confirmed(number: number, error: Error | null): void {
+  #confirmed(number: number, error: Error | null, channel: PublishingChannel): void {
     const publish = this.#inFlight.get(number)
     this.#inFlight.delete(number)
-    if (error) publish?.settle(unavailable('the broker did not confirm the message', error))
+    if (error?.message === REFUSAL) {
+      if (publish && !publish.isSettled) this.#sendAgain(publish, channel)
+    } else if (error) publish?.settle(unavailable('the broker did not confirm the message', error))
     else publish?.settle(publish.isReturned ? 'unroutable' : 'routed')
     this.#pumpSoon()
+  }
+
+  #sendAgain(publish: Publish, channel: PublishingChannel): void {
+    publish.isRefused = true
+    publish.isReturned = false
+    publish.channel = undefined
+    if (this.#channel !== channel) {
+      this.#again.push(publish)
+    } else {
+      this.#refused.push(publish)
+      this.#deps.wantChannel('the broker refuses messages')
+    }
   }
 
   /** n.b. not within the confirm: while a channel closes, its callbacks come before its `close` event. */
@@ -166,16 +204,26 @@ export class ConfirmPublisher {
   }
 
   #expire(publish: Publish): void {
-    const reason = this.#deps.unavailableReason()
+    const reason =
+      this.#deps.unavailableReason() ?? (publish.isRefused ? 'it refused the message' : undefined)
     const what = `the broker did not confirm within ${this.#options.timeoutMs} ms`
     publish.settle(unavailable(reason === undefined ? what : `${what}: ${reason}`))
-    while (this.#line.peek()?.isSettled) this.#line.shift()
+    if (publish.channel && publish.channel === this.#channel && !this.#deps.isBlocked()) {
+      this.#deps.wantChannel('the broker does not confirm messages')
+    }
+    for (const waiting of this.#waiting()) while (waiting.peek()?.isSettled) waiting.shift()
   }
 
-  #refuseLine(): void {
-    for (let publish = this.#line.shift(); publish; publish = this.#line.shift()) {
-      publish.settle(unavailable('the broker was closed'))
+  #refuseWaiting(): void {
+    for (const waiting of this.#waiting()) {
+      for (let publish = waiting.shift(); publish; publish = waiting.shift()) {
+        publish.settle(unavailable('the broker was closed'))
+      }
     }
+  }
+
+  #waiting(): readonly Fifo<Publish>[] {
+    return [this.#refused, this.#again, this.#line]
   }
 }
 

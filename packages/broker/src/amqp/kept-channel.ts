@@ -2,7 +2,8 @@
  * An AMQP channel that is kept: opened on every session, and again when an error closes it while the connection lives.
  *
  * Opening again waits longer each time until a channel has lived for a while, so what closes it at once makes no hot loop, and
- * only the first loss of such a series is logged.
+ * only the first loss of such a series is logged. The same holds for one that is *replaced*: it stays open until it has finished its work,
+ * while another does what is new.
  */
 import { backoffDelayMs, delay, type Log } from '@signalbox/kit'
 import type { Channel, ChannelModel } from 'amqplib'
@@ -12,6 +13,8 @@ import { type AmqpConnection, type AmqpSession, reasonOf } from './connection.ts
 /** A channel that lived this long was sound: the next loss begins a new series. */
 const SOUND_AFTER_MS = 10_000
 const CLOSE_TIMEOUT_MS = 3_000
+/** Between two replacements, however often they are asked for. */
+const MAX_REPLACE_DELAY_MS = 1_000
 
 export interface KeptChannelOptions<Kind extends Channel> {
   /** As logs and reasons call it. */
@@ -19,6 +22,14 @@ export interface KeptChannelOptions<Kind extends Channel> {
   create(model: ChannelModel): Promise<Kind>
   /** Makes the channel useful; `lost` is aborted when it is gone. When it rejects, the channel is closed and another opened. */
   setUp(channel: Kind, lost: AbortSignal): Promise<void>
+  /** Resolves when a channel that was replaced may be closed; `lost` is aborted when it is gone anyway. Default: at once. */
+  finish?(channel: Kind, lost: AbortSignal): Promise<void>
+}
+
+/** Why a channel is used no longer. `finish`: to be called as soon as another is in its place. */
+interface Ending {
+  reason: string
+  finish?(): void
 }
 
 export class KeptChannel<Kind extends Channel> {
@@ -27,7 +38,9 @@ export class KeptChannel<Kind extends Channel> {
   readonly #closing = new AbortController()
   readonly #stopListening: () => void
   #keeping: Promise<void> = Promise.resolve()
+  readonly #finishing = new Set<Promise<void>>()
   #end: ((reason: string) => void) | undefined
+  #replace: ((reason: string) => void) | undefined
   #isOpen = false
   #failure = 'not open yet'
 
@@ -54,42 +67,66 @@ export class KeptChannel<Kind extends Channel> {
     this.#end?.(reason)
   }
 
+  /** Opens another channel soon, and lets this one finish its work. Does nothing while that is under way, or when it is not open. */
+  replace(reason: string): void {
+    this.#replace?.(reason)
+  }
+
   /** Idempotent. Resolves after the broker has handled what was sent on the channel. */
   async close(): Promise<void> {
     this.#stopListening()
     this.#closing.abort()
     this.#end?.('closed')
     await this.#keeping
+    await Promise.all(this.#finishing)
   }
 
   async #keep(session: AmqpSession): Promise<void> {
     const over = AbortSignal.any([session.lost, this.#closing.signal])
     let losses = 0
+    let replacements = 0
+    let before: Ending | undefined
     while (!over.aborted) {
       const openedAtMs = Date.now()
-      const reason = await this.#use(session, losses)
+      before = await this.#use(session, losses, before)
       if (over.aborted) break
-      losses = Date.now() - openedAtMs > SOUND_AFTER_MS ? 1 : losses + 1
-      this.#failure = reason
-      if (losses === 1) this.#log.warn({ channel: this.#options.name, reason }, 'channel.lost')
-      await delay(backoffDelayMs(losses), over)
+      const wasSound = Date.now() - openedAtMs > SOUND_AFTER_MS
+      const { reason, finish } = before
+      if (finish) {
+        replacements = wasSound ? 1 : replacements + 1
+        if (replacements === 1) this.#warn('channel.replaced', reason)
+        await delay(backoffDelayMs(replacements, { maxDelayMs: MAX_REPLACE_DELAY_MS }), over)
+      } else {
+        losses = wasSound ? 1 : losses + 1
+        this.#failure = reason
+        if (losses === 1) this.#warn('channel.lost', reason)
+        await delay(backoffDelayMs(losses), over)
+      }
     }
+    this.#isOpen = false
+    before?.finish?.()
   }
 
-  /** Opens a channel and resolves with the reason of its end. */
-  async #use(session: AmqpSession, losses: number): Promise<string> {
+  #warn(what: string, reason: string): void {
+    this.#log.warn({ channel: this.#options.name, reason }, what)
+  }
+
+  /** Opens a channel and resolves when it is lost, or shall be replaced. */
+  async #use(session: AmqpSession, losses: number, before?: Ending): Promise<Ending> {
     const { name, create, setUp } = this.#options
     let channel: Kind
     try {
       channel = await create(session.model)
     } catch (error) {
-      return reasonOf(error)
+      this.#isOpen = false
+      before?.finish?.()
+      return { reason: reasonOf(error) }
     }
     const lost = new AbortController()
-    const ended = Promise.withResolvers<string>()
+    const ended = Promise.withResolvers<Ending>()
     const end = (reason: string): void => {
       lost.abort()
-      ended.resolve(reason)
+      ended.resolve({ reason })
     }
     let reason = 'the channel was closed'
     channel.on('error', (error) => {
@@ -100,21 +137,37 @@ export class KeptChannel<Kind extends Channel> {
       signal: lost.signal,
     })
     this.#end = end
+    const close = async (): Promise<void> => {
+      end(reason)
+      await atMost(channel.close(), CLOSE_TIMEOUT_MS, session.lost)
+    }
 
     const fault = await Promise.race([
       ended.promise,
-      setUp(channel, lost.signal).then(nothing, reasonOf),
+      setUp(channel, lost.signal).then(nothing, (error) => ({ reason: reasonOf(error) })),
     ])
+    before?.finish?.()
     if (fault === undefined) {
       this.#isOpen = true
       if (losses > 0) this.#log.info({ channel: name, losses }, 'channel.restored')
-      await ended.promise
+      const finish = (): void => this.#finish(channel, lost.signal, close)
+      this.#replace = (why) => ended.resolve({ reason: why, finish })
+      const ending = await ended.promise
+      this.#replace = undefined
+      if (ending.finish) return ending
     }
     this.#isOpen = false
     this.#end = undefined
-    end(reason)
-    await atMost(channel.close(), CLOSE_TIMEOUT_MS, session.lost)
+    await close()
     return fault ?? ended.promise
+  }
+
+  #finish(channel: Kind, lost: AbortSignal, close: () => Promise<void>): void {
+    const finish = this.#options.finish ?? (async () => undefined)
+    const over = AbortSignal.any([lost, this.#closing.signal])
+    const finished = finish(channel, over).then(close)
+    this.#finishing.add(finished)
+    void finished.finally(() => this.#finishing.delete(finished))
   }
 }
 

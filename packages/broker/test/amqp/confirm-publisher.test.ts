@@ -36,6 +36,7 @@ class FakeChannel extends EventEmitter {
 
 describe('ConfirmPublisher', () => {
   let blockedReason: string | undefined
+  let wanted: string[]
   let publisher: ConfirmPublisher
   let channel: FakeChannel
 
@@ -45,9 +46,14 @@ describe('ConfirmPublisher', () => {
   beforeEach(() => {
     vi.useFakeTimers()
     blockedReason = undefined
+    wanted = []
     publisher = new ConfirmPublisher(
       { maxInFlight: 2, timeoutMs: 1_000 },
-      { isBlocked: () => blockedReason !== undefined, unavailableReason: () => blockedReason },
+      {
+        isBlocked: () => blockedReason !== undefined,
+        unavailableReason: () => blockedReason,
+        wantChannel: (reason) => void wanted.push(reason),
+      },
     )
     channel = new FakeChannel()
   })
@@ -107,6 +113,7 @@ describe('ConfirmPublisher', () => {
     })
     await vi.advanceTimersByTimeAsync(1_000)
     await refused
+    expect(wanted).toEqual([])
     blockedReason = undefined
     void publish(2)
     expect(channel.bodies()).toEqual(['2'])
@@ -117,6 +124,7 @@ describe('ConfirmPublisher', () => {
     const refused = [1, 2].map((content) => expect(publish(content)).rejects.toThrow('1000 ms'))
     await vi.advanceTimersByTimeAsync(1_000)
     await Promise.all(refused)
+    expect(new Set(wanted)).toEqual(new Set(['the broker does not confirm messages']))
     const third = publish(3)
     expect(channel.bodies()).toEqual(['1', '2'])
     channel.confirm(0)
@@ -126,14 +134,88 @@ describe('ConfirmPublisher', () => {
     await expect(third).resolves.toBe('routed')
   })
 
-  it('rejects what the broker refuses, and goes on', async () => {
+  it('wants no other channel for what the broker blocks', async () => {
     publisher.use(channel)
-    const refused = expect(publish(1)).rejects.toMatchObject({ retryable: true })
-    channel.confirm(0, new Error('message nacked'))
+    const refused = expect(publish(1)).rejects.toThrow('low on memory')
+    blockedReason = 'low on memory'
+    await vi.advanceTimersByTimeAsync(1_000)
     await refused
-    const next = publish(2)
-    channel.confirm(1)
-    await expect(next).resolves.toBe('routed')
+    expect(wanted).toEqual([])
+  })
+
+  describe('what the broker refuses', () => {
+    const nacked = new Error('message nacked')
+
+    it('waits for another channel, while the rest goes on, and is sent there before the line', async () => {
+      publisher.use(channel)
+      const all = [1, 2, 3, 4].map(publish)
+      channel.confirm(0, nacked)
+      channel.confirm(1, nacked)
+      await vi.advanceTimersByTimeAsync(0)
+      expect(channel.bodies()).toEqual(['1', '2', '3', '4'])
+      expect(new Set(wanted)).toEqual(new Set(['the broker refuses messages']))
+      channel.confirm(2)
+      const next = new FakeChannel()
+      publisher.use(next)
+      all.push(publish(5))
+      expect(next.bodies()).toEqual(['1'])
+      channel.confirm(3)
+      next.confirm(0)
+      await vi.advanceTimersByTimeAsync(0)
+      expect(next.bodies()).toEqual(['1', '2', '5'])
+      next.confirm(1)
+      next.confirm(2)
+      await expect(Promise.all(all)).resolves.toEqual(Array(5).fill('routed'))
+    })
+
+    it('is sent again at once when that came on a channel that was replaced', async () => {
+      publisher.use(channel)
+      const publishing = publish(1)
+      const next = new FakeChannel()
+      publisher.use(next)
+      channel.confirm(0, nacked)
+      await vi.advanceTimersByTimeAsync(0)
+      expect(wanted).toEqual([])
+      expect(next.bodies()).toEqual(['1'])
+      next.confirm(0)
+      await expect(publishing).resolves.toBe('routed')
+    })
+
+    it('is rejected when its time is over, and not sent again', async () => {
+      publisher.use(channel)
+      const refused = expect(publish(1)).rejects.toMatchObject({
+        retryable: true,
+        message: 'the broker did not confirm within 1000 ms: it refused the message',
+      })
+      channel.confirm(0, nacked)
+      await vi.advanceTimersByTimeAsync(1_000)
+      await refused
+      const next = new FakeChannel()
+      publisher.use(next)
+      expect(next.sent).toEqual([])
+    })
+
+    it('is unroutable only if it came back from the channel it was sent on last', async () => {
+      publisher.use(channel)
+      const publishing = publish(1)
+      channel.emit('return', { properties: { headers: channel.sent[0]?.headers } })
+      channel.confirm(0, nacked)
+      const next = new FakeChannel()
+      publisher.use(next)
+      next.confirm(0)
+      await expect(publishing).resolves.toBe('routed')
+    })
+
+    it('is given up at the close when there is no channel any more', async () => {
+      publisher.use(channel)
+      const refused = expect(publish(1)).rejects.toThrow('the broker was closed')
+      channel.confirm(0, nacked)
+      const closing = publisher.close()
+      channel.emit('close')
+      await refused
+      await closing
+      expect(vi.getTimerCount()).toBe(0)
+    })
   })
 
   it('rejects what is in flight when the channel closes, and sends what waited on the next', async () => {

@@ -32,6 +32,8 @@ export interface Harm {
   deleteExchange(name: string): Promise<void>
   /** As somebody else would: a classic queue with nothing set. */
   declareForeignQueue(name: string): Promise<void>
+  /** Lets each queue of the name hold so many messages, and soon refuses further ones. */
+  limitQueue(name: string, maxLength: number): Promise<void>
 }
 
 export function harmTo(
@@ -51,6 +53,12 @@ export function harmTo(
     },
     deleteQueue: (name) => management.delete(`/queues/${vhost}/${name}`),
     deleteExchange: (name) => management.delete(`/exchanges/${vhost}/${name}`),
+    limitQueue: (name, maxLength) =>
+      management.put(`/policies/${vhost}/${name}`, {
+        pattern: `^${name}$`,
+        'apply-to': 'queues',
+        definition: { 'max-length': maxLength },
+      }),
     declareForeignQueue: (name) => management.put(`/queues/${vhost}/${name}`, { durable: true }),
   }
 }

@@ -19,6 +19,7 @@ describe('KeptChannel', () => {
   let kept: KeptChannel<Channel>
   let connected: (session: AmqpSession) => void
   let failure: Error | undefined
+  let finishing: PromiseWithResolvers<void>[]
 
   const session = (): AmqpSession & { end(): void } => {
     const lost = new AbortController()
@@ -35,6 +36,7 @@ describe('KeptChannel', () => {
     created = []
     losses = []
     failure = undefined
+    finishing = []
     kept = new KeptChannel(
       {
         name: 'test',
@@ -46,6 +48,13 @@ describe('KeptChannel', () => {
         },
         async setUp(_channel, lost) {
           losses.push(lost)
+        },
+        finish(_channel, over) {
+          const finished = Promise.withResolvers<void>()
+          if (over.aborted) finished.resolve()
+          over.addEventListener('abort', () => finished.resolve())
+          finishing.push(finished)
+          return finished.promise
         },
       },
       {
@@ -117,6 +126,59 @@ describe('KeptChannel', () => {
     expect(kept.unavailableReason()).toBe('test: its consumer was cancelled')
     await vi.advanceTimersByTimeAsync(2_000)
     expect(created).toHaveLength(2)
+  })
+
+  it('replaces a channel without a gap, and closes it when it has finished', async () => {
+    connected(session())
+    await vi.advanceTimersByTimeAsync(0)
+    kept.replace('it is refused')
+    kept.replace('it is refused')
+    expect(kept.unavailableReason()).toBeUndefined()
+    expect(finishing).toEqual([])
+    await vi.advanceTimersByTimeAsync(100)
+    expect(created).toHaveLength(2)
+    expect(finishing).toHaveLength(1)
+    expect(losses.map(({ aborted }) => aborted)).toEqual([false, false])
+    finishing[0]?.resolve()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(losses.map(({ aborted }) => aborted)).toEqual([true, false])
+    expect(kept.unavailableReason()).toBeUndefined()
+  })
+
+  it('replaces no more than about one channel a second, and logs only the first of a series', async () => {
+    const before = log.of('channel.replaced').length
+    connected(session())
+    for (let tenth = 0; tenth < 600; tenth += 1) {
+      kept.replace('it is refused')
+      await vi.advanceTimersByTimeAsync(100)
+    }
+    expect(created.length).toBeGreaterThan(50)
+    expect(created.length).toBeLessThan(125)
+    expect(log.of('channel.replaced').length - before).toBe(1)
+  })
+
+  it('has none when the connection is lost before another is in its place', async () => {
+    const first = session()
+    connected(first)
+    await vi.advanceTimersByTimeAsync(0)
+    kept.replace('it is refused')
+    first.end()
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(created).toHaveLength(1)
+    expect(kept.unavailableReason()).toContain('test: ')
+    connected(session())
+    await vi.advanceTimersByTimeAsync(0)
+    expect(kept.unavailableReason()).toBeUndefined()
+  })
+
+  it('waits at its close for what finishes no longer than it is asked to', async () => {
+    connected(session())
+    await vi.advanceTimersByTimeAsync(0)
+    kept.replace('it is refused')
+    await vi.advanceTimersByTimeAsync(100)
+    await kept.close()
+    expect(losses.map(({ aborted }) => aborted)).toEqual([true, true])
+    expect(vi.getTimerCount()).toBe(0)
   })
 
   it('opens nothing more and leaves no timer once it is closed', async () => {

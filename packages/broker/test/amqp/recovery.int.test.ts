@@ -16,6 +16,33 @@ beforeAll(async () => {
 })
 afterAll(() => lease.release())
 
+describe('a message that the broker refuses', () => {
+  it('is sent again on other channels until it is taken, and holds up no other', async () => {
+    const log = recordingLog()
+    await using broker = await opened(lease.amqpUrl, { log })
+    const [full, other] = [queueOf(topology, 'full'), queueOf(topology, 'beside-the-full')]
+    await broker.declare(full)
+    await broker.declare(other)
+    const send = (queue: string, content: number) =>
+      broker.publish(messageTo({ exchange: '', routingKey: queue }, content))
+    await harm.limitQueue(full.name, 1)
+    const all: Promise<unknown>[] = []
+    const isRefused = () => log.of('channel.replaced').length === 1
+    const sendOne = () => all.push(send(full.name, all.length).catch((error: Error) => error))
+    await waitFor(() => isRefused() || !sendOne(), { what: 'a refusal' })
+    for (let number = 0; number < 100; number += 1) {
+      expect(await send(other.name, number)).toBe('routed')
+    }
+
+    const got = recorder()
+    await using _consumer = await broker.consume(full.name, {}, got.onDelivery)
+    expect(new Set(await Promise.all(all))).toEqual(new Set(['routed']))
+    await waitFor(() => got.deliveries.length === all.length, { what: 'every message' })
+    expect(new Set(got.contents()).size).toBe(all.length)
+    expect(broker.unavailableReason()).toBeUndefined()
+  })
+})
+
 describe('a lost connection', () => {
   it('leaves alone what was delivered when it was the one for publishing', async () => {
     const connectionName = 'only-publishing'
