@@ -26,4 +26,12 @@ export class Fifo<Item> {
     }
     return item
   }
+
+  /** Takes all. */
+  drain(): Item[] {
+    const items = this.#items.slice(this.#head) as Item[]
+    this.#items = []
+    this.#head = 0
+    return items
+  }
 }

@@ -3,7 +3,10 @@ import { expect, it } from 'vitest'
 import { Fifo } from '../src/fifo.ts'
 
 it('gives out items as an array would', () => {
-  const steps = fc.array(fc.oneof(fc.integer(), fc.constant('shift' as const)), { maxLength: 200 })
+  const steps = fc.array(
+    fc.oneof(fc.integer(), fc.constantFrom('shift' as const, 'drain' as const)),
+    { maxLength: 200 },
+  )
   fc.assert(
     fc.property(steps, (taken) => {
       const fifo = new Fifo<number>()
@@ -12,6 +15,8 @@ it('gives out items as an array would', () => {
         if (step === 'shift') {
           expect(fifo.peek()).toBe(model[0])
           expect(fifo.shift()).toBe(model.shift())
+        } else if (step === 'drain') {
+          expect(fifo.drain()).toEqual(model.splice(0))
         } else {
           fifo.push(step)
           model.push(step)

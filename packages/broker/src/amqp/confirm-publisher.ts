@@ -6,8 +6,9 @@
  * keeps its place in the window until the broker answers: otherwise a slow broker would be sent ever more.
  *
  * One that the broker refuses (a nack) waits for another AMQP channel and is sent again on that, before the line: a channel that met a quorum
- * queue when the leader it was told of was dead is refused by it until that node is back, however sound the queue is by then. One that
- * timed out in flight is a reason for another channel as well.
+ * queue when the leader it was told of was dead is refused by it until that node is back, however sound the queue is by then. What goes
+ * to the same place waits behind it, so that nothing is overtaken but what was in flight and is taken after all. One that timed
+ * out in flight is a reason for another channel as well.
  */
 import { InvalidInputError, UnavailableError } from '@signalbox/kit'
 import type { ConfirmChannel, Message, Options } from 'amqplib'
@@ -45,11 +46,13 @@ export interface PublishingChannel {
 }
 
 interface Publish {
+  /** The place in the order of publishes. */
+  readonly turn: number
   readonly message: OutgoingMessage
   readonly settle: (outcome: PublishOutcome | Error) => void
   isSettled: boolean
   isReturned: boolean
-  /** At least once. */
+  /** It, or one before it to the same place, at least once. */
   isRefused: boolean
   /** Where it is in flight. */
   channel: PublishingChannel | undefined
@@ -59,12 +62,15 @@ export class ConfirmPublisher {
   readonly #options: ConfirmPublisherOptions
   readonly #deps: ConfirmPublisherDeps
   readonly #line = new Fifo<Publish>()
-  /** Refused on the present channel. */
-  readonly #refused = new Fifo<Publish>()
+  /** Refused on the present channel, and what waits behind those. */
+  #refused: Publish[] = []
+  /** Where they go. */
+  readonly #refusedTo = new Set<string>()
   /** Refused on one before; they go before the line. */
   readonly #again = new Fifo<Publish>()
   readonly #inFlight = new Map<number, Publish>()
   readonly #unsettled = new InHand()
+  #lastTurn = 0
   #lastNumber = 0
   #channel: PublishingChannel | undefined
   #isBufferFull = false
@@ -80,9 +86,10 @@ export class ConfirmPublisher {
   use(channel: PublishingChannel): void {
     this.#channel = channel
     this.#isBufferFull = false
-    for (let publish = this.#refused.shift(); publish; publish = this.#refused.shift()) {
-      this.#again.push(publish)
-    }
+    const refused = this.#refused.toSorted((a, b) => a.turn - b.turn)
+    for (const publish of refused) this.#again.push(publish)
+    this.#refused = []
+    this.#refusedTo.clear()
     channel.on('drain', () => {
       if (this.#channel !== channel) return
       this.#isBufferFull = false
@@ -108,7 +115,9 @@ export class ConfirmPublisher {
       requireShort('replyTo', message.properties.replyTo ?? '')
       if (this.#isClosing && !this.#channel) throw unavailable('the broker was closed')
       const timer = setTimeout(() => this.#expire(publish), this.#options.timeoutMs)
+      this.#lastTurn += 1
       const publish: Publish = {
+        turn: this.#lastTurn,
         message,
         isSettled: false,
         isReturned: false,
@@ -140,7 +149,9 @@ export class ConfirmPublisher {
     ) {
       const publish = this.#again.shift() ?? this.#line.shift()
       if (!publish) return
-      if (!publish.isSettled) this.#send(publish, this.#channel)
+      if (publish.isSettled) continue
+      if (this.#refusedTo.has(placeOf(publish.message))) this.#holdRefused(publish)
+      else this.#send(publish, this.#channel)
     }
   }
 
@@ -182,15 +193,20 @@ export class ConfirmPublisher {
   }
 
   #sendAgain(publish: Publish, channel: PublishingChannel): void {
-    publish.isRefused = true
     publish.isReturned = false
     publish.channel = undefined
     if (this.#channel !== channel) {
       this.#again.push(publish)
     } else {
-      this.#refused.push(publish)
+      this.#holdRefused(publish)
       this.#deps.wantChannel('the broker refuses messages')
     }
+  }
+
+  #holdRefused(publish: Publish): void {
+    publish.isRefused = true
+    this.#refused.push(publish)
+    this.#refusedTo.add(placeOf(publish.message))
   }
 
   /** n.b. not within the confirm: while a channel closes, its callbacks come before its `close` event. */
@@ -205,26 +221,23 @@ export class ConfirmPublisher {
 
   #expire(publish: Publish): void {
     const reason =
-      this.#deps.unavailableReason() ?? (publish.isRefused ? 'it refused the message' : undefined)
+      this.#deps.unavailableReason() ?? (publish.isRefused ? 'it refuses messages' : undefined)
     const what = `the broker did not confirm within ${this.#options.timeoutMs} ms`
     publish.settle(unavailable(reason === undefined ? what : `${what}: ${reason}`))
     if (publish.channel && publish.channel === this.#channel && !this.#deps.isBlocked()) {
       this.#deps.wantChannel('the broker does not confirm messages')
     }
-    for (const waiting of this.#waiting()) while (waiting.peek()?.isSettled) waiting.shift()
+    while (this.#line.peek()?.isSettled) this.#line.shift()
   }
 
   #refuseWaiting(): void {
-    for (const waiting of this.#waiting()) {
-      for (let publish = waiting.shift(); publish; publish = waiting.shift()) {
-        publish.settle(unavailable('the broker was closed'))
-      }
-    }
+    const waiting = [...this.#refused.splice(0), ...this.#again.drain(), ...this.#line.drain()]
+    for (const publish of waiting) publish.settle(unavailable('the broker was closed'))
   }
+}
 
-  #waiting(): readonly Fifo<Publish>[] {
-    return [this.#refused, this.#again, this.#line]
-  }
+function placeOf({ exchange, routingKey }: OutgoingMessage): string {
+  return `${exchange} ${routingKey}`
 }
 
 function publishOptions({ properties }: OutgoingMessage, number: number): Options.Publish {

@@ -40,8 +40,8 @@ describe('ConfirmPublisher', () => {
   let publisher: ConfirmPublisher
   let channel: FakeChannel
 
-  const publish = (content: unknown): Promise<PublishOutcome> =>
-    publisher.publish(messageTo({ exchange: 'e', routingKey: 'k' }, content))
+  const publish = (content: unknown, routingKey = 'k'): Promise<PublishOutcome> =>
+    publisher.publish(messageTo({ exchange: 'e', routingKey }, content))
 
   beforeEach(() => {
     vi.useFakeTimers()
@@ -146,26 +146,36 @@ describe('ConfirmPublisher', () => {
   describe('what the broker refuses', () => {
     const nacked = new Error('message nacked')
 
-    it('waits for another channel, while the rest goes on, and is sent there before the line', async () => {
+    it('waits for another channel, and is sent there in its order, with what goes to the same place', async () => {
       publisher.use(channel)
-      const all = [1, 2, 3, 4].map(publish)
+      const all = [1, 2, 3, 4].map((content) => publish(content))
       channel.confirm(0, nacked)
+      await vi.advanceTimersByTimeAsync(0)
       channel.confirm(1, nacked)
       await vi.advanceTimersByTimeAsync(0)
-      expect(channel.bodies()).toEqual(['1', '2', '3', '4'])
-      expect(new Set(wanted)).toEqual(new Set(['the broker refuses messages']))
-      channel.confirm(2)
+      expect(channel.bodies()).toEqual(['1', '2'])
+      expect(wanted).toEqual(Array(2).fill('the broker refuses messages'))
       const next = new FakeChannel()
       publisher.use(next)
       all.push(publish(5))
-      expect(next.bodies()).toEqual(['1'])
-      channel.confirm(3)
-      next.confirm(0)
-      await vi.advanceTimersByTimeAsync(0)
-      expect(next.bodies()).toEqual(['1', '2', '5'])
-      next.confirm(1)
-      next.confirm(2)
+      for (let index = 0; index < all.length; index += 1) {
+        next.confirm(index)
+        await vi.advanceTimersByTimeAsync(0)
+      }
+      expect(next.bodies()).toEqual(['1', '2', '3', '4', '5'])
       await expect(Promise.all(all)).resolves.toEqual(Array(5).fill('routed'))
+    })
+
+    it('holds up nothing that goes elsewhere', async () => {
+      publisher.use(channel)
+      const refused = publish(1)
+      channel.confirm(0, nacked)
+      const elsewhere = publish(2, 'other')
+      channel.confirm(1)
+      await expect(elsewhere).resolves.toBe('routed')
+      publisher.use(channel)
+      channel.confirm(2)
+      await expect(refused).resolves.toBe('routed')
     })
 
     it('is sent again at once when that came on a channel that was replaced', async () => {
@@ -185,7 +195,7 @@ describe('ConfirmPublisher', () => {
       publisher.use(channel)
       const refused = expect(publish(1)).rejects.toMatchObject({
         retryable: true,
-        message: 'the broker did not confirm within 1000 ms: it refused the message',
+        message: 'the broker did not confirm within 1000 ms: it refuses messages',
       })
       channel.confirm(0, nacked)
       await vi.advanceTimersByTimeAsync(1_000)
