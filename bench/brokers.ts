@@ -17,9 +17,22 @@ export interface Bench extends AsyncDisposable {
   start(name: string, entry: string): Promise<{ url: string; process: TestProcess }>
 }
 
-export async function startBench(): Promise<Bench> {
+export interface BenchOptions {
+  /** As Redis has it; default `everysec`, which is what docker-compose.yml sets. */
+  appendfsync?: 'always' | 'everysec'
+  /** A folder that takes a CPU profile of each service. */
+  profileFolder?: string | undefined
+}
+
+export async function startBench({
+  appendfsync = 'everysec',
+  profileFolder,
+}: BenchOptions = {}): Promise<Bench> {
   const stack = new AsyncDisposableStack()
-  const [rabbitmq, redis] = await Promise.all([startPrivateRabbitMq(), startPrivateRedis()])
+  const [rabbitmq, redis] = await Promise.all([
+    startPrivateRabbitMq(),
+    startPrivateRedis({ appendfsync }),
+  ])
   stack.use(rabbitmq)
   stack.use(redis)
   return {
@@ -40,6 +53,11 @@ export async function startBench(): Promise<Bench> {
             PORT: String(port),
             LOG_LEVEL: 'warn',
             NODE_ENV: 'production',
+            ...(profileFolder === undefined
+              ? {}
+              : {
+                  NODE_OPTIONS: `${globalThis.process.env.XTRA ?? ''} --cpu-prof --cpu-prof-dir=${profileFolder}`,
+                }),
           },
         }),
       )

@@ -2,7 +2,8 @@
  * Chains of 1 and 3 steps on RabbitMQ and Redis, beside a raw amqplib hop in the same run: how many events per second, what CPU time each
  * takes and whose, and how long an event needs to its last step.
  *
- *   node bench/chains.ts [--events 20000] [--rounds 3] [--window 2000] [--rate 500] [--seconds 10]
+ *   node bench/chains.ts [--events 20000] [--rounds 3] [--window 2000] [--rate 500] [--seconds 10] [--steps 1,3]
+ *     [--appendfsync everysec|always] [--profile FOLDER]
  *
  * Dispatcher and worker are processes of their own; the last step is taken by this process, which publishes as well. For the rate it
  * keeps at most `window` events on their way; for the latency it publishes `rate` events per second, and a latency counts from the
@@ -32,6 +33,9 @@ const { values } = parseArgs({
     window: { type: 'string', default: '2000' },
     rate: { type: 'string', default: '500' },
     seconds: { type: 'string', default: '10' },
+    steps: { type: 'string', default: '1,3' },
+    appendfsync: { type: 'string', default: 'everysec' },
+    profile: { type: 'string' },
   },
 })
 const EVENTS = Number(values.events)
@@ -47,7 +51,7 @@ const CALM_MS = 50
 const CALM_TIMEOUT_MS = 20_000
 
 const ACCOUNT = 'bench'
-const CHAIN_LENGTHS = [1, 3]
+const CHAIN_LENGTHS = values.steps.split(',').map(Number)
 
 /** What is measured: something that takes an event in and tells when it is through. */
 interface Way {
@@ -64,7 +68,10 @@ interface Sample {
   latencies: number[]
 }
 
-await using bench = await startBench()
+await using bench = await startBench({
+  appendfsync: values.appendfsync === 'always' ? 'always' : 'everysec',
+  profileFolder: values.profile,
+})
 await using raw = await openRawHop(bench.amqpUrl)
 await using chains = await openChains(bench)
 const ways: Way[] = [

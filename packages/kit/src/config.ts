@@ -88,4 +88,14 @@ export const progressConfigShape = {
     description:
       'How long progress is remembered, in hours after its last change: within it an event that comes again starts nothing twice.',
   }),
+  SIGNALBOX_MAX_PROGRESS: z.coerce
+    .number()
+    .int()
+    .min(1_000)
+    .max(100_000_000)
+    .default(1_000_000)
+    .meta({
+      description:
+        'Events whose progress is remembered, per account. Beyond it the oldest that is done is forgotten before its time, counted and logged.',
+    }),
 }

@@ -16,6 +16,7 @@ const DEFAULT_BOUNDS: Required<StoreBounds> = {
   maxChannelStates: 100,
   channelStateTtlMs: 30 * DAY_MS,
   progressTtlMs: DAY_MS,
+  maxProgress: 1_000_000,
   maxDeletedChains: 10_000,
 }
 
@@ -59,9 +60,15 @@ export const MAX_SCANNED_BIOGRAPHIES = 1_000
 /** How many dead letters one call of `list` looks through at most, whatever the filter. */
 export const MAX_SCANNED_DEAD_LETTERS = 2_000
 
-/** The bound of progress that the configuration of a service sets. */
-export function progressBounds(config: { SIGNALBOX_PROGRESS_HOURS: number }): StoreBounds {
-  return { progressTtlMs: config.SIGNALBOX_PROGRESS_HOURS * HOUR_MS }
+/** The bounds of progress that the configuration of a service sets. */
+export function progressBounds(config: {
+  SIGNALBOX_PROGRESS_HOURS: number
+  SIGNALBOX_MAX_PROGRESS: number
+}): StoreBounds {
+  return {
+    progressTtlMs: config.SIGNALBOX_PROGRESS_HOURS * HOUR_MS,
+    maxProgress: config.SIGNALBOX_MAX_PROGRESS,
+  }
 }
 
 /** The bounds that the configuration of a service sets. */

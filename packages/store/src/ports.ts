@@ -268,15 +268,34 @@ export type Progress =
 /**
  * How far the work on an event is, in pieces whose names are the caller's: so that what comes again is not done again. Forgotten some time
  * after the last change (`progressTtlMs`), or when the store loses data: what comes again after that is done again. Plans and outcomes
- * are JSON, and are returned as they were given.
+ * are JSON, and are returned as they were given. `facts` are recorded in the event's biography in the same atomic step.
+ *
+ * Bounded per account by count as well (`maxProgress` events): what began longest ago falls off first, and is counted (`forgotten`). Work that
+ * is begun and not done does not fall off, so there may be more by what is in hand.
  */
 export interface ProgressStore {
-  /** One atomic step: begins the work with its plan unless somebody did, and tells how far it was before. */
-  begin(accountKey: string, eventId: string, work: string, plan: unknown): Promise<Progress>
+  /** Begins the work with its plan unless somebody did (`facts` are recorded then), and tells how far it was before. */
+  begin(
+    accountKey: string,
+    eventId: string,
+    work: string,
+    plan: unknown,
+    facts?: readonly BiographyFact[],
+  ): Promise<Progress>
   /** Marks the work as done, begun or not. */
-  finish(accountKey: string, eventId: string, work: string, outcome: unknown): Promise<void>
+  finish(
+    accountKey: string,
+    eventId: string,
+    work: string,
+    outcome: unknown,
+    facts?: readonly BiographyFact[],
+  ): Promise<void>
   /** Undefined: it is not done. */
   outcome(accountKey: string, eventId: string, work: string): Promise<unknown>
+  /** Of how many events the progress fell off before its time, ever. */
+  forgotten(accountKey: string): Promise<number>
+  /** Told when what this process wrote made some fall off. Returns what ends it. */
+  onForgotten(listener: (accountKey: string, count: number) => void): () => void
 }
 
 /** A value that a service keeps for itself (a poll, a half-answered one), guarded by its revision. */
@@ -343,6 +362,8 @@ export interface StoreBounds {
   channelStateTtlMs?: number
   /** Progress of an event, after its last change: default 24 hours, which is also the longest delay of a retry. */
   progressTtlMs?: number
+  /** Events with progress per account: default 1,000,000. */
+  maxProgress?: number
   /** Deleted chains that each account remembers for readers of changes: default 10,000. */
   maxDeletedChains?: number
 }

@@ -9,7 +9,13 @@ import {
   type Delivery,
   type Settlement,
 } from '@signalbox/broker'
-import { delay, type Log, type Metrics, type Readiness } from '@signalbox/kit'
+import {
+  createRepeatedFailures,
+  delay,
+  type Log,
+  type Metrics,
+  type Readiness,
+} from '@signalbox/kit'
 import type { Store } from '@signalbox/store'
 import { createChainCache } from './chain-cache.ts'
 import { keepDeadLetters } from './dead-letter-keeping.ts'
@@ -58,6 +64,13 @@ export async function createDispatcher(
 
   const outages = createOutages(log)
   readiness.add('dispatch', () => outages.reason())
+  const tellForgotten = createRepeatedFailures(log, { level: 'warn' })
+  stack.defer(
+    store.progress.onForgotten((accountKey, forgotten) => {
+      metrics.progressForgotten.inc(forgotten)
+      tellForgotten('progress', { accountKey, forgotten }, 'progress.forgotten')
+    }),
+  )
   const chains = stack.use(await createChainCache(store.chains, log))
   const publisher = createPublisher(broker)
   const shared = {

@@ -11,6 +11,7 @@
  * Work is marked as done after all that it led to is confirmed and told. So what is done was not lost, and what was begun and not done may
  * have had effects already: its invocations then say `repeat`.
  */
+import type { BiographyFact } from '@signalbox/contracts'
 import type { ProgressStore } from '@signalbox/store'
 
 /** Longer than a publish may wait for its confirm. */
@@ -23,6 +24,8 @@ export interface Work<Plan> {
   /** Its name among the work on the event. */
   name: string
   plan: Plan
+  /** What the biography is told when the work is begun. */
+  facts?: readonly BiographyFact[]
   /** The message came before: to somebody who did not settle it, or to us, who could not. */
   isRepeated: boolean
 }
@@ -33,14 +36,21 @@ export interface EffectivelyOnceDeps {
   pause(delayMs: number): Promise<void>
 }
 
-/** `perform` resolves to the outcome, which is kept. `duplicate`: it was not called. */
+export interface Performed {
+  /** Kept. */
+  outcome: unknown
+  /** What the biography is told when the work is done. */
+  facts: readonly BiographyFact[]
+}
+
+/** `duplicate`: `perform` was not called. */
 export async function effectivelyOnce<Plan>(
   work: Work<Plan>,
-  perform: (plan: Plan, options: { repeat: boolean }) => Promise<unknown>,
+  perform: (plan: Plan, options: { repeat: boolean }) => Promise<Performed>,
   { progress, pause }: EffectivelyOnceDeps,
 ): Promise<'performed' | 'duplicate'> {
-  const { accountKey, eventId, name, plan, isRepeated } = work
-  const begin = () => progress.begin(accountKey, eventId, name, plan)
+  const { accountKey, eventId, name, plan, facts, isRepeated } = work
+  const begin = () => progress.begin(accountKey, eventId, name, plan, facts)
 
   let known = await begin()
   for (let waitedMs = 0; waitedMs < PATIENCE_MS; waitedMs += POLL_MS) {
@@ -49,10 +59,10 @@ export async function effectivelyOnce<Plan>(
     known = await begin()
   }
   if (known.state === 'done') return 'duplicate'
-  const outcome =
+  const performed =
     known.state === 'begun'
       ? await perform(known.plan as Plan, { repeat: true })
       : await perform(plan, { repeat: isRepeated })
-  await progress.finish(accountKey, eventId, name, outcome)
+  await progress.finish(accountKey, eventId, name, performed.outcome, performed.facts)
   return 'performed'
 }

@@ -6,7 +6,7 @@ import { AppError } from '@signalbox/kit'
 import type { BiographyStore } from '@signalbox/store'
 import { z } from 'zod'
 import type { ChainCache } from './chain-cache.ts'
-import { type EffectivelyOnceDeps, effectivelyOnce } from './effectively-once.ts'
+import { type EffectivelyOnceDeps, effectivelyOnce, type Performed } from './effectively-once.ts'
 import { type MoveDeps, performMove } from './moves.ts'
 
 /** What can be told of a message that is no event. */
@@ -15,7 +15,7 @@ const identitySchema = z.object({
   event_id: z.string().exactOptional(),
 })
 
-/** What an event leads to at once; its result is `null`. */
+/** What an event leads to at once; its outcome is `null`. */
 const DISPATCH = 'dispatch'
 
 export interface EventHandlingDeps extends MoveDeps, EffectivelyOnceDeps {
@@ -44,40 +44,37 @@ export async function handleEvent(
   if (loop) return stopLoop(event, loop, deps)
 
   const index = await deps.chains.current(event.account_key)
+  const match = index.match(event)
   const done = await effectivelyOnce(
     {
       accountKey: event.account_key,
       eventId: event.event_id,
       name: DISPATCH,
-      plan: index.match(event),
+      plan: match,
+      facts: [receivedFact(event), matchedFact(event, match)],
       isRepeated: delivery.redelivered || pass > 1,
     },
-    (match, options) => dispatch(event, match, { ...options, ...delivery.properties }, deps),
+    (plan, options) => dispatch(event, plan, { ...options, ...delivery.properties }, deps),
     deps,
   )
   if (done === 'duplicate') deps.metrics.duplicates.inc({ of: 'event' })
   return { kind: 'ack' }
 }
 
-/** Starts the runs of the chains that matched and tells of it. */
+/** Starts the runs of the chains that matched. */
 async function dispatch(
   event: VumiApiEvent,
   match: MatchOutcome,
   { repeat, traceparent }: { repeat: boolean; traceparent?: string },
   deps: EventHandlingDeps,
-): Promise<null> {
-  const [facts] = await Promise.all([
-    Promise.all(
-      match.matched.map((chain) =>
-        performMove(startRun(event, chain, traceparent), { repeat }, deps),
-      ),
+): Promise<Performed> {
+  const facts = await Promise.all(
+    match.matched.map((chain) =>
+      performMove(startRun(event, chain, traceparent), { repeat }, deps),
     ),
-    record(event, [matchedFact(event, match)], deps),
-  ])
-  const later = facts.flat()
-  if (later.length > 0) await record(event, later, deps)
+  )
   deps.metrics.events.inc({ outcome: outcomeOf(match) })
-  return null
+  return { outcome: null, facts: facts.flat() }
 }
 
 /** A message that is no event: whom it was about is told as far as it can be read. */
@@ -97,26 +94,20 @@ async function stopLoop(
 ): Promise<Settlement> {
   const { account_key, event_id } = event
   const { code, message, path } = loop
-  await record(event, [{ fact: 'dead_lettered', at: now(), code, message }], deps)
+  await deps.biographies.record([
+    {
+      accountKey: account_key,
+      eventId: event_id,
+      facts: [receivedFact(event), { fact: 'dead_lettered', at: now(), code, message }],
+    },
+  ])
   deps.metrics.events.inc({ outcome: 'hop_limit' })
   deps.log.warn({ accountKey: account_key, eventId: event_id, code, path }, 'event.dead_lettered')
   return { kind: 'dead_letter', reason: { ...loop, about: 'event', account_key, event_id } }
 }
 
-function record(
-  event: VumiApiEvent,
-  facts: BiographyFact[],
-  { biographies }: EventHandlingDeps,
-): Promise<void> {
-  const received: BiographyFact = { fact: 'received', at: now(), event }
-  const isFirst = facts.some((fact) => fact.fact !== 'step' && fact.fact !== 'run_ended')
-  return biographies.record([
-    {
-      accountKey: event.account_key,
-      eventId: event.event_id,
-      facts: isFirst ? [received, ...facts] : facts,
-    },
-  ])
+function receivedFact(event: VumiApiEvent): BiographyFact {
+  return { fact: 'received', at: now(), event }
 }
 
 function matchedFact(event: VumiApiEvent, match: MatchOutcome): BiographyFact {

@@ -45,6 +45,11 @@ export function createDispatcherMetrics(registry: Metrics) {
       'signalbox_dead_letters_forgotten_total',
       'Dead letters that fell off, too old or too many, for new ones.',
     ),
+    progressForgotten: counter(
+      registry,
+      'signalbox_progress_forgotten_total',
+      'Events whose progress fell off before its time, because their account has too many.',
+    ),
     settleSeconds: durationHistogram(
       registry,
       'signalbox_dispatcher_settle_seconds',

@@ -14,9 +14,8 @@ import {
   type VumiApiCommand,
 } from '@signalbox/contracts'
 import { AppError, fieldErrorsOf, summarise } from '@signalbox/kit'
-import type { BiographyStore } from '@signalbox/store'
 import { z } from 'zod'
-import { type EffectivelyOnceDeps, effectivelyOnce } from './effectively-once.ts'
+import { type EffectivelyOnceDeps, effectivelyOnce, type Performed } from './effectively-once.ts'
 import { type MoveDeps, type MoveOptions, performMove } from './moves.ts'
 
 /** Each item is read by itself: one that is bad harms no other. */
@@ -24,9 +23,7 @@ const batchSchema = z.array(z.unknown()).min(1).max(LIMITS.maxBatchItems)
 
 const attemptSchema = stepResultSchema.shape.attempt
 
-export interface ResultHandlingDeps extends MoveDeps, EffectivelyOnceDeps {
-  biographies: Pick<BiographyStore, 'record'>
-}
+export type ResultHandlingDeps = MoveDeps & EffectivelyOnceDeps
 
 /** A body is an array of results, of any runs. Rejects with a retryable error when store or broker are away; `pass` as for events. */
 export async function handleResults(
@@ -112,12 +109,12 @@ function readResult(item: unknown): StepResult | { message: string } {
   }
 }
 
-/** Resolves to the answer, without the run: a worker gives it again instead of doing the step again. */
+/** The outcome is the answer, without the run: a worker gives it again instead of doing the step again. */
 async function handleResult(
   answered: StepResult,
   options: MoveOptions,
   deps: ResultHandlingDeps,
-): Promise<Pick<StepResult, 'status' | 'output' | 'error' | 'duration_ms'>> {
+): Promise<Performed> {
   const { context } = answered
   const fired = firedBy(answered)
   const refusal = await publishFired(fired, context, deps)
@@ -125,16 +122,12 @@ async function handleResult(
   deps.invocations.observe(handlerOf(context), result.duration_ms)
   const move = advanceRun(context, result)
   const facts = await performMove(move, options, deps)
-  await deps.biographies.record([
-    {
-      accountKey: context.event.account_key,
-      eventId: context.event.event_id,
-      facts: inTry(context, [stepFact(result, fired, move), ...facts]),
-    },
-  ])
   deps.metrics.steps.inc({ status: result.status })
   const { status, output, error, duration_ms } = result
-  return { status, output, error, duration_ms }
+  return {
+    outcome: { status, output, error, duration_ms },
+    facts: inTry(context, [stepFact(result, fired, move), ...facts]),
+  }
 }
 
 /** Resolves after the confirms; to an error when something can never be published (it is too large). */

@@ -143,11 +143,11 @@ describe('the dispatcher', () => {
     bench = await startBench()
     await bench.offer('log')
     await bench.putChain('one', { steps: [step('a', 'log')] })
-    const { biographies } = bench.store
-    const record = biographies.record.bind(biographies)
+    const { progress } = bench.store
+    const finish = progress.finish.bind(progress)
     let failures = 1
-    biographies.record = async (entries) => {
-      if (failures === 0) return record(entries)
+    progress.finish = async (...work) => {
+      if (failures === 0) return finish(...work)
       failures -= 1
       throw new UnavailableError('the store is away', { code: 'SB_STORE_UNAVAILABLE' })
     }
@@ -156,6 +156,18 @@ describe('the dispatcher', () => {
     expect(biography?.runs).toHaveLength(1)
     expect(bench.invocations.at(-1)).toMatchObject({ repeat: true })
     expect(new Set(bench.invocations.map(({ invocation_id }) => invocation_id)).size).toBe(1)
+  })
+
+  it('counts the events whose progress fell off before its time', async () => {
+    bench = await startBench(undefined, undefined, { maxProgress: 2 })
+    await bench.offer('log')
+    await bench.putChain('one', { steps: [step('a', 'log')] })
+    for (let count = 0; count < 5; count += 1) {
+      const { event_id } = await bench.publish()
+      await bench.biography(event_id, 'succeeded')
+    }
+    const counter = bench.metrics.getSingleMetric('signalbox_progress_forgotten_total')
+    expect((await counter?.get())?.values).toMatchObject([{ value: 3 }])
   })
 
   it('takes a result that comes again for a duplicate', async () => {

@@ -20,7 +20,7 @@ const comes = (
     { accountKey: 'acme', eventId: 'e', name: 'work', plan, isRepeated },
     async (chosen, { repeat }) => {
       performed.push({ plan: chosen, repeat })
-      return `outcome of ${chosen}`
+      return { outcome: `outcome of ${chosen}`, facts: [] }
     },
     {
       progress,

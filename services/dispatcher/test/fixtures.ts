@@ -15,12 +15,13 @@ import {
   type StepResult,
   type VumiApiEvent,
 } from '@signalbox/contracts'
-import { createMetrics, createReadiness, silentLog } from '@signalbox/kit'
+import { createMetrics, createReadiness, type Metrics, silentLog } from '@signalbox/kit'
 import {
   type ChainStore,
   createMemoryStore,
   type DeadLetterStore,
   type Store,
+  type StoreBounds,
 } from '@signalbox/store'
 import { waitFor } from '@signalbox/testkit'
 import { createDispatcher } from '../src/index.ts'
@@ -31,6 +32,7 @@ export type Answer = Partial<Omit<StepResult, 'context' | 'invocation_id'>>
 
 export interface Bench extends AsyncDisposable {
   store: Store
+  metrics: Metrics
   readiness: ReturnType<typeof createReadiness>
   broker: ReturnType<typeof createMemoryBroker>
   publisher: ReturnType<typeof createPublisher>
@@ -48,11 +50,12 @@ export interface Bench extends AsyncDisposable {
 export async function startBench(
   faults: (chains: ChainStore) => Partial<ChainStore> = () => ({}),
   deadLetterFaults: (letters: DeadLetterStore) => Partial<DeadLetterStore> = () => ({}),
+  bounds: StoreBounds = {},
 ): Promise<Bench> {
   const stack = new AsyncDisposableStack()
   const topology = createTopology()
   const broker = stack.use(createMemoryBroker({ topology, log: silentLog }))
-  const store = stack.use(createMemoryStore())
+  const store = stack.use(createMemoryStore(bounds))
   const chains = overridden(store.chains, faults(store.chains))
   const deadLetters: DeadLetter[] = []
   const faulty = overridden(store.deadLetters, deadLetterFaults(store.deadLetters))
@@ -81,6 +84,7 @@ export async function startBench(
 
   return {
     store,
+    metrics,
     broker,
     publisher,
     readiness,

@@ -152,8 +152,17 @@ export function simulate({ choose, ...scenario }: Scenario) {
       chains: { current: async () => index },
       biographies: { record: (entries) => effect(process, () => biographies.record(entries)) },
       progress: {
-        begin: (...args) => effect(process, () => progress.begin(...args)),
-        finish: (...args) => effect(process, () => progress.finish(...args)),
+        begin: (accountKey, eventId, work, plan, facts = []) =>
+          effect(process, async () => {
+            const known = await progress.begin(accountKey, eventId, work, plan)
+            if (known.state === 'new') await biographies.record([{ accountKey, eventId, facts }])
+            return known
+          }),
+        finish: (accountKey, eventId, work, outcome, facts = []) =>
+          effect(process, async () => {
+            await progress.finish(accountKey, eventId, work, outcome)
+            await biographies.record([{ accountKey, eventId, facts }])
+          }),
       },
       pause: () => turnOf(process),
     }

@@ -17,6 +17,7 @@ import { createMemoryProgress } from './progress.ts'
 export function createMemoryStore(bounds?: StoreBounds, log: Log = silentLog): Store {
   const resolved = resolveBounds(bounds)
   const lifetime: MemoryLifetime = { closed: false }
+  const biographies = createMemoryBiographies(resolved, { lifetime })
   const close = async () => {
     lifetime.closed = true
   }
@@ -27,10 +28,10 @@ export function createMemoryStore(bounds?: StoreBounds, log: Log = silentLog): S
     contacts: createMemoryContacts({ lifetime }),
     channels: createMemoryChannels(resolved, { lifetime, log }),
     apiKeys: createMemoryApiKeys({ lifetime }),
-    biographies: createMemoryBiographies(resolved, { lifetime }),
+    biographies,
     deadLetters: createMemoryDeadLetters(resolved, { lifetime }),
     documents: createMemoryDocuments({ lifetime }),
-    progress: createMemoryProgress(resolved, { lifetime }),
+    progress: createMemoryProgress(resolved, { lifetime, biographies }),
     unavailableReason: () => (lifetime.closed ? 'the store is closed' : undefined),
     close,
     [Symbol.asyncDispose]: close,

@@ -23,7 +23,6 @@ export interface ConnectionOptions {
   /** As logs and Redis (CLIENT LIST) call it. */
   name: string
   commandTimeoutMs: number
-  autoPipelining: boolean
   /** May be written at any time. */
   probeKey: string
 }
@@ -64,7 +63,6 @@ export class RedisConnection {
       disconnectTimeout: 100,
       retryStrategy: (attempt) =>
         backoffDelayMs(attempt, { initialDelayMs: 50, maxDelayMs: MAX_RECONNECT_DELAY_MS }),
-      enableAutoPipelining: options.autoPipelining,
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 0,

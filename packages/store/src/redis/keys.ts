@@ -62,7 +62,8 @@ export function createKeys(namespace: string) {
       events: `${account(accountKey)}:events`,
       forgotten: `${account(accountKey)}:events-forgotten`,
     }),
-    facts: (accountKey: string, eventId: string) => `${account(accountKey)}:facts:${eventId}`,
+    biography: (accountKey: string, eventId: string) =>
+      `${account(accountKey)}:biography:${eventId}`,
     deadLetters: (accountKey: string) => ({
       letters: `${account(accountKey)}:dead-letters`,
       summaries: `${account(accountKey)}:dead-letter-summaries`,
@@ -70,6 +71,10 @@ export function createKeys(namespace: string) {
     }),
     deadLetterBody: (accountKey: string, deadLetterId: string) =>
       `${account(accountKey)}:dead-letter:${deadLetterId}`,
+    progressOf: (accountKey: string) => ({
+      events: `${account(accountKey)}:progress-events`,
+      forgotten: `${account(accountKey)}:progress-forgotten`,
+    }),
     progress: (accountKey: string, eventId: string) => `${account(accountKey)}:progress:${eventId}`,
     documents: (accountKey: string, collection: string) => ({
       documents: `${account(accountKey)}:documents:${collection}`,

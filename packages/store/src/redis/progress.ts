@@ -1,75 +1,35 @@
-/**
- * Progress in Redis: a hash per event, of its pieces of work. The first character of a value says how far the work is (`?` begun, `=`
- * done); the plan or the outcome follows as JSON.
- */
+/** Progress in Redis; `chronicle.ts` writes it, and says how it is kept. */
 import type { Progress, ProgressStore } from '../ports.ts'
+import { BEGUN, type Chronicle, DONE } from './chronicle.ts'
 import type { RedisConnection } from './connection.ts'
-import { gathered } from './gathering.ts'
 import type { Keys } from './keys.ts'
 
-const BEGUN = '?'
-const DONE = '='
-
-/** KEYS: a hash for each piece of work. ARGV: ms to keep the hashes, then each work and its value. Returns the values that were there, or nothing. */
-const BEGIN = `
-local known = {}
-for i, key in ipairs(KEYS) do
-  known[i] = redis.call('HGET', key, ARGV[2 * i])
-  if not known[i] then
-    redis.call('HSET', key, ARGV[2 * i], ARGV[2 * i + 1])
-    redis.call('PEXPIRE', key, ARGV[1])
-  end
-end
-return known
-`
-
-const FINISH = `
-for i, key in ipairs(KEYS) do
-  redis.call('HSET', key, ARGV[2 * i], ARGV[2 * i + 1])
-  redis.call('PEXPIRE', key, ARGV[1])
-end
-return {}
-`
-
-interface Change {
-  eventId: string
-  work: string
-  value: string
-}
-
-export function createRedisProgress(
-  options: { progressTtlMs: number },
-  deps: { connection: RedisConnection; keys: Keys },
-): ProgressStore {
-  const { connection, keys } = deps
-  const begin = changing<string | null>('progressBegin', BEGIN)
-  const finish = changing<void>('progressFinish', FINISH)
-
-  function changing<Reply>(name: string, lua: string) {
-    const script = connection.script<Reply[]>(name, 'any', lua)
-    return gathered<Change, Reply>((accountKey, changes) =>
-      script(
-        changes.map(({ eventId }) => keys.progress(accountKey, eventId)),
-        [options.progressTtlMs, ...changes.flatMap(({ work, value }) => [work, value])],
-      ),
-    )
-  }
-
+export function createRedisProgress(deps: {
+  connection: RedisConnection
+  keys: Keys
+  chronicle: Chronicle
+}): Omit<ProgressStore, 'onForgotten'> {
+  const { connection, keys, chronicle } = deps
   return {
-    async begin(accountKey, eventId, work, plan) {
-      return progressOf(
-        await begin(accountKey, { eventId, work, value: BEGUN + JSON.stringify(plan) }),
-      )
+    async begin(accountKey, eventId, work, plan, facts = []) {
+      const value = BEGUN + JSON.stringify(plan)
+      return progressOf(await chronicle.write(accountKey, { eventId, work, value, facts }))
     },
 
-    async finish(accountKey, eventId, work, outcome) {
-      await finish(accountKey, { eventId, work, value: DONE + JSON.stringify(outcome) })
+    async finish(accountKey, eventId, work, outcome, facts = []) {
+      const value = DONE + JSON.stringify(outcome)
+      await chronicle.write(accountKey, { eventId, work, value, facts })
     },
 
     async outcome(accountKey, eventId, work) {
       const key = keys.progress(accountKey, eventId)
       const progress = progressOf(await connection.run((redis) => redis.hget(key, work)))
       return progress.state === 'done' ? progress.outcome : undefined
+    },
+
+    async forgotten(accountKey) {
+      const key = keys.progressOf(accountKey).forgotten
+      return Number((await connection.run((redis) => redis.get(key))) ?? 0)
     },
   }
 }

@@ -1,6 +1,7 @@
 /** The Redis engine: what production runs. */
 import { ConfigError, InvalidInputError, type Log, maskUrl } from '@signalbox/kit'
 import { resolveBounds } from '../bounds.ts'
+import { createForgetting } from '../forgetting.ts'
 import type { Store, StoreBounds } from '../ports.ts'
 import { createRedisApiKeys } from './api-keys.ts'
 import { Availability } from './availability.ts'
@@ -8,6 +9,7 @@ import { createRedisBiographies } from './biographies.ts'
 import { createRedisCatalog } from './catalog.ts'
 import { createRedisChains } from './chains.ts'
 import { createRedisChannels } from './channels.ts'
+import { createChronicle } from './chronicle.ts'
 import { RedisConnection } from './connection.ts'
 import { createRedisContacts } from './contacts.ts'
 import { createRedisDeadLetters } from './dead-letters.ts'
@@ -41,14 +43,20 @@ export function openRedisStore(options: RedisStoreOptions): Store {
   checkTimeout(commandTimeoutMs)
 
   const availability = new Availability({ shownUrl: maskUrl(url), log })
-  const connect = (name: string, { autoPipelining }: { autoPipelining: boolean }) =>
+  const connect = (name: string) =>
     new RedisConnection(
-      { url, name, commandTimeoutMs, autoPipelining, probeKey: keys.writeProbe },
+      { url, name, commandTimeoutMs, probeKey: keys.writeProbe },
       { availability },
     )
-  const connection = connect('commands', { autoPipelining: true })
-  const subscriber = connect('subscriptions', { autoPipelining: false })
+  const connection = connect('commands')
+  const subscriber = connect('subscriptions')
   const subscriptions = new Subscriptions(subscriber, log)
+  const forgetting = createForgetting()
+  const chronicle = createChronicle(bounds, {
+    connection,
+    keys,
+    onProgressForgotten: forgetting.tell,
+  })
   const close = async () => {
     await Promise.all([connection.close(), subscriber.close()])
   }
@@ -59,10 +67,13 @@ export function openRedisStore(options: RedisStoreOptions): Store {
     contacts: createRedisContacts({ connection, keys }),
     channels: createRedisChannels(bounds, { connection, keys, subscriptions }),
     apiKeys: createRedisApiKeys({ connection, keys }),
-    biographies: createRedisBiographies(bounds, { connection, keys }),
+    biographies: createRedisBiographies(bounds, { connection, keys, chronicle }),
     deadLetters: createRedisDeadLetters(bounds, { connection, keys }),
     documents: createRedisDocuments({ connection, keys }),
-    progress: createRedisProgress(bounds, { connection, keys }),
+    progress: {
+      ...createRedisProgress({ connection, keys, chronicle }),
+      onForgotten: forgetting.listen,
+    },
     unavailableReason: () =>
       connection.unavailableReason() ?? subscriber.unavailableReason() ?? availability.reason(),
     close,

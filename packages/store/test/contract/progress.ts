@@ -3,7 +3,16 @@ import { waitFor } from '@signalbox/testkit'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Store } from '../../src/index.ts'
-import { anyJson, type Engine, freshAccount, HARD_JSON } from '../fixtures.ts'
+import {
+  anyJson,
+  type Engine,
+  ended,
+  freshAccount,
+  HARD_JSON,
+  matched,
+  received,
+  step,
+} from '../fixtures.ts'
 
 export function describeProgress(engine: Engine): void {
   let store: Store
@@ -72,5 +81,66 @@ export function describeProgress(engine: Engine): void {
     )
     expect(await brief.progress.outcome(account, 'busy', 'w')).toBe(1)
     expect(await brief.progress.begin(account, 'old', 'w', 0)).toEqual({ state: 'new' })
+  })
+
+  it('tells the biography in the same step, of work that is begun for the first time or done', async () => {
+    const account = freshAccount()
+    const { progress, biographies } = store
+    await progress.begin(account, 'e', 'dispatch', 0, [received('e'), matched('r')])
+    expect(await biographies.get(account, 'e')).toMatchObject({ outcome: 'pending' })
+    await progress.begin(account, 'e', 'dispatch', 0, [step('r', 'never')])
+    await progress.finish(account, 'e', 'w', 0, [step('r', 'one'), ended('r')])
+    await progress.begin(account, 'e', 'w', 0, [step('r', 'never')])
+    const biography = await biographies.get(account, 'e')
+    expect(biography?.outcome).toBe('succeeded')
+    expect(biography?.runs[0]?.steps.map(({ step_id }) => step_id)).toEqual(['one'])
+  })
+
+  it('forgets the oldest beyond the count that is kept, and tells how many', async () => {
+    await using small = engine.open({ maxProgress: 3 })
+    const [account, other] = [freshAccount(), freshAccount()]
+    const told: [string, number][] = []
+    small.progress.onForgotten((accountKey, count) => told.push([accountKey, count]))
+    await small.progress.finish(other, 'a', 'w', 0)
+    for (const eventId of ['a', 'b', 'c', 'd', 'e']) {
+      await small.progress.begin(account, eventId, 'w', 0)
+      await small.progress.finish(account, eventId, 'w', 1)
+    }
+    await waitFor(() => told.length === 2, { what: 'two to be forgotten' })
+    expect(told).toEqual([
+      [account, 1],
+      [account, 1],
+    ])
+    expect(await small.progress.forgotten(account)).toBe(2)
+    expect(await small.progress.forgotten(other)).toBe(0)
+    const outcomes = ['a', 'b', 'c', 'd', 'e'].map((eventId) =>
+      small.progress.outcome(account, eventId, 'w'),
+    )
+    expect(await Promise.all(outcomes)).toEqual([undefined, undefined, 1, 1, 1])
+    expect(await small.progress.outcome(other, 'a', 'w')).toBe(0)
+  })
+
+  it('forgets no event whose work is begun and not done, but one that began later', async () => {
+    await using small = engine.open({ maxProgress: 2 })
+    const account = freshAccount()
+    await small.progress.finish(account, 'busy', 'v', 0)
+    await small.progress.begin(account, 'busy', 'w', 'plan')
+    for (const eventId of ['a', 'b', 'c', 'd']) {
+      await small.progress.finish(account, eventId, 'w', 1)
+    }
+    await waitFor(async () => (await small.progress.forgotten(account)) === 2, {
+      what: 'two to be forgotten',
+    })
+    expect(await small.progress.begin(account, 'busy', 'w', 0)).toEqual({
+      state: 'begun',
+      plan: 'plan',
+    })
+    await small.progress.finish(account, 'busy', 'w', 1)
+    await small.progress.finish(account, 'e', 'w', 1)
+    await small.progress.finish(account, 'f', 'w', 1)
+    await waitFor(async () => (await small.progress.forgotten(account)) === 5, {
+      what: 'what is done meanwhile to be forgotten',
+    })
+    expect(await small.progress.outcome(account, 'busy', 'w')).toBeUndefined()
   })
 }

@@ -3,11 +3,16 @@ import { leaseRedis, waitFor } from '@signalbox/testkit'
 import { Redis } from 'ioredis'
 import { afterAll, describe, expect, it } from 'vitest'
 import { openRedisStore, type Store } from '../../src/index.ts'
-import { chainNamed, deadLetter, defaultChain, matched, received } from '../fixtures.ts'
+import { chainNamed, deadLetter, defaultChain, matched, received, step } from '../fixtures.ts'
 
 const lease = await leaseRedis()
 const redis = new Redis(lease.redisUrl)
-const store = openRedisStore({ url: lease.redisUrl, namespace: lease.namespace, log: silentLog })
+const store = openRedisStore({
+  url: lease.redisUrl,
+  namespace: lease.namespace,
+  log: silentLog,
+  bounds: { maxProgress: 1 },
+})
 afterAll(async () => {
   await store.close()
   redis.disconnect()
@@ -59,8 +64,11 @@ async function useEverything({ chains, catalog, contacts, channels, ...rest }: S
   await deadLetters.groups('acc', {})
   await deadLetters.forgotten('acc')
   await progress.begin('acc', 'e', 'w', 1)
-  await progress.finish('acc', 'e', 'w', 2)
+  await progress.finish('acc', 'e', 'w', 2, [step('r', 's')])
+  await progress.finish('acc', 'f', 'w', 2)
+  await progress.begin('acc', 'e', 'w', 3)
   await progress.outcome('acc', 'e', 'w')
+  await progress.forgotten('acc')
   await documents.put('acc', 'polls', 'p', 1)
   await documents.get('acc', 'polls', 'p')
   await documents.list('acc', 'polls')
@@ -118,7 +126,9 @@ describe('on a Redis Cluster', () => {
     for await (const page of redis.scanStream({ match: `${lease.namespace}:*`, count: 1_000 })) {
       found.push(...(page as string[]))
     }
-    const transient = found.filter((key) => /:(channel-|facts:|dead-letter:)/.test(key))
+    const transient = found.filter((key) =>
+      /:(channel-|biography:|dead-letter:|progress:|progress-events)/.test(key),
+    )
     const lives = await Promise.all(transient.map((key) => redis.pttl(key)))
     expect(transient).toHaveLength(7)
     expect(lives.every((ms) => ms > 0)).toBe(true)

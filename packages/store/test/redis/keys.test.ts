@@ -27,9 +27,10 @@ function everyKey(accountKey: string): { ofEverybody: string[]; ofAccount: strin
       keys.channelMessages(channelOf(accountKey)),
       keys.apiKeys(accountKey),
       ...Object.values(keys.biographies(accountKey)),
-      keys.facts(accountKey, '<event_id>'),
+      keys.biography(accountKey, '<event_id>'),
       ...Object.values(keys.deadLetters(accountKey)),
       keys.deadLetterBody(accountKey, '<dead_letter_id>'),
+      ...Object.values(keys.progressOf(accountKey)),
       keys.progress(accountKey, '<event_id>'),
       ...Object.values(keys.documents(accountKey, '<collection>')),
     ],
@@ -54,6 +55,7 @@ describe('Redis keys', () => {
     expect(Object.keys(keys).sort()).toEqual([
       'apiKeys',
       'biographies',
+      'biography',
       'catalog',
       'chains',
       'chainsChanged',
@@ -64,8 +66,8 @@ describe('Redis keys', () => {
       'deadLetterBody',
       'deadLetters',
       'documents',
-      'facts',
       'progress',
+      'progressOf',
       'writeProbe',
     ])
   })

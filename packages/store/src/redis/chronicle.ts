@@ -1,0 +1,190 @@
+/**
+ * What is written about events in Redis: how far the work on them is, and the facts of their biographies. What is written in one turn of
+ * the event loop for one account is one script call, and each entry of it is one atomic step: work is begun, or done, together with what is
+ * told of it.
+ *
+ * - Progress is a hash per event, of its pieces of work. The first character of a value says how far the work is (`?` begun, `=` done); the
+ *   plan or the outcome follows as JSON. A list has the events in the order in which work on them began.
+ * - A biography is a list of facts as JSON per event, as they were told; who reads it leaves out what was told twice. An index has the
+ *   account's events by the time (of Redis, in microseconds) at which their `received` fact was told. Facts without one are not in
+ *   the index, and live for an hour only: it comes late, or the event was forgotten.
+ */
+import type { BiographyFact } from '@signalbox/contracts'
+import { ORPHAN_FACTS_TTL_MS } from '../bounds.ts'
+import type { StoreBounds } from '../ports.ts'
+import type { RedisConnection } from './connection.ts'
+import { gathered } from './gathering.ts'
+import type { Keys } from './keys.ts'
+
+export const BEGUN = '?'
+export const DONE = '='
+
+/** Progress is kept a little longer than asked, so that not every change has to move its end. */
+const PROGRESS_SLACK = 1.1
+
+/** KEYS: the index, the count of the forgotten. ARGV: ms to keep, biographies to keep. Leaves what fell off in `excess`. */
+export const FORGET_BIOGRAPHIES = `
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local expired = redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[1] * 1000)
+local count = math.min(redis.call('ZCARD', KEYS[1]) - ARGV[2], 1000)
+local excess = {}
+if count > 0 then
+  local popped = redis.call('ZPOPMIN', KEYS[1], count)
+  for i = 1, #popped, 2 do excess[#excess + 1] = popped[i] end
+end
+if expired + #excess > 0 then redis.call('INCRBY', KEYS[2], expired + #excess) end
+`
+
+/**
+ * KEYS[3]: the events with progress; then of each entry its progress and its facts. ARGV[3]: ms to keep facts without an event, ms to keep
+ * progress, the same and a little more, events with progress to keep; then of each entry its event_id, its work (empty: facts only), the
+ * work's value, `1` when it has the `received` fact, how many facts, and each fact. Events that are received together keep their order, a
+ * microsecond apart. Returns for each entry the value that its begun work had before, or nothing; the events whose biographies fell off; the
+ * events whose progress is too much.
+ */
+const WRITE = `
+local time = redis.call('TIME')
+local received = time[1] * 1000000 + time[2]
+local call, ttl = redis.call, tonumber(ARGV[4])
+local known, fresh, at = {}, {}, 7
+for k = 4, #KEYS, 2 do
+  local entry, work, facts = k / 2 - 1, ARGV[at + 1], tonumber(ARGV[at + 4])
+  known[entry] = false
+  if work ~= '' then
+    if string.byte(ARGV[at + 2]) == 61 then
+      call('HSET', KEYS[k], work, ARGV[at + 2])
+    elseif call('HSETNX', KEYS[k], work, ARGV[at + 2]) == 0 then
+      known[entry] = call('HGET', KEYS[k], work)
+    end
+    if not known[entry] then
+      local left = call('PTTL', KEYS[k])
+      if left < 0 then fresh[#fresh + 1] = ARGV[at] end
+      if left < ttl then call('PEXPIRE', KEYS[k], ARGV[5]) end
+    end
+  end
+  if facts > 0 and not known[entry] then
+    local length = call('RPUSH', KEYS[k + 1], unpack(ARGV, at + 5, at + 4 + facts))
+    if ARGV[at + 3] == '1' and call('ZADD', KEYS[1], 'NX', received + entry, ARGV[at]) == 1 then
+      call('PEXPIRE', KEYS[k + 1], ARGV[1])
+    elseif length == facts then
+      call('PEXPIRE', KEYS[k + 1], ARGV[3])
+    end
+  end
+  at = at + 5 + facts
+end
+${FORGET_BIOGRAPHIES}
+local oldest = {}
+if #fresh > 0 then
+  local excess = call('RPUSH', KEYS[3], unpack(fresh)) - ARGV[6]
+  call('PEXPIRE', KEYS[3], ARGV[5])
+  if excess > 0 then oldest = call('LPOP', KEYS[3], math.min(excess, 1000)) end
+end
+return { known, excess, oldest }
+`
+
+/**
+ * KEYS: the events with progress, the count of the forgotten, the progress of each event that is too much. ARGV: ms to keep progress, the
+ * event_ids. What is begun and not done stays, as the youngest. Returns how many fell off.
+ */
+const DROP_PROGRESS = `
+local dropped = 0
+for k = 3, #KEYS do
+  local isBegun = false
+  for _, value in ipairs(redis.call('HVALS', KEYS[k])) do
+    if string.byte(value) == 63 then isBegun = true end
+  end
+  if isBegun then
+    redis.call('RPUSH', KEYS[1], ARGV[k - 1])
+    redis.call('PEXPIRE', KEYS[1], ARGV[1])
+  else
+    dropped = dropped + redis.call('UNLINK', KEYS[k])
+  end
+end
+if dropped > 0 then redis.call('INCRBY', KEYS[2], dropped) end
+return dropped
+`
+
+export interface ChronicleEntry {
+  eventId: string
+  /** A piece of work and its value: `BEGUN` and the plan, or `DONE` and the outcome. Absent: only facts are told. */
+  work?: string
+  value?: string
+  /** Told unless the work that is to be begun was begun before. */
+  facts: readonly BiographyFact[]
+}
+
+export interface Chronicle {
+  /** Resolves to the value that the work had before, when it was to be begun and was already. */
+  write(accountKey: string, entry: ChronicleEntry): Promise<string | null>
+  /** Removes the biographies of events that are no longer in the index. Goes on in the background; what fails ends by its time. */
+  dropFacts(accountKey: string, eventIds: readonly string[]): void
+}
+
+export type ChronicleBounds = Required<
+  Pick<StoreBounds, 'maxBiographies' | 'biographyTtlMs' | 'maxProgress' | 'progressTtlMs'>
+>
+
+export interface ChronicleDeps {
+  connection: RedisConnection
+  keys: Keys
+  /** Told how many events' progress fell off before its time. */
+  onProgressForgotten(accountKey: string, count: number): void
+}
+
+export function createChronicle(bounds: ChronicleBounds, deps: ChronicleDeps): Chronicle {
+  const { connection, keys, onProgressForgotten } = deps
+  const { biographyTtlMs, maxBiographies, progressTtlMs, maxProgress } = bounds
+  const longestProgressMs = Math.ceil(progressTtlMs * PROGRESS_SLACK)
+  const limits = [
+    biographyTtlMs,
+    maxBiographies,
+    Math.min(biographyTtlMs, ORPHAN_FACTS_TTL_MS),
+    progressTtlMs,
+    longestProgressMs,
+    maxProgress,
+  ]
+  type Written = [known: (string | null)[], excess: string[], oldest: string[]]
+  const writeScript = connection.script<Written>('chronicleWrite', 'any', WRITE)
+  const dropScript = connection.script<number>('chronicleDropProgress', 'any', DROP_PROGRESS)
+
+  const write = gathered<ChronicleEntry, string | null>(async (accountKey, entries) => {
+    const index = keys.biographies(accountKey)
+    const scriptKeys = [index.events, index.forgotten, keys.progressOf(accountKey).events]
+    const args: (string | number)[] = [...limits]
+    for (const { eventId, work = '', value = '', facts } of entries) {
+      scriptKeys.push(keys.progress(accountKey, eventId), keys.biography(accountKey, eventId))
+      args.push(eventId, work, value, facts.some(isReceived) ? 1 : 0, facts.length)
+      for (const fact of facts) args.push(JSON.stringify(fact))
+    }
+    const [known, excess, oldest] = await writeScript(scriptKeys, args)
+    dropFacts(accountKey, excess)
+    if (oldest.length > 0) void dropProgress(accountKey, oldest).catch(endsByItsTime)
+    return known
+  })
+
+  async function dropProgress(accountKey: string, eventIds: readonly string[]): Promise<void> {
+    const { events, forgotten } = keys.progressOf(accountKey)
+    const progress = eventIds.map((eventId) => keys.progress(accountKey, eventId))
+    const dropped = await dropScript(
+      [events, forgotten, ...progress],
+      [longestProgressMs, ...eventIds],
+    )
+    if (dropped > 0) onProgressForgotten(accountKey, dropped)
+  }
+
+  function dropFacts(accountKey: string, eventIds: readonly string[]): void {
+    if (eventIds.length === 0) return
+    const facts = eventIds.map((eventId) => keys.biography(accountKey, eventId))
+    connection.run((redis) => redis.unlink(...facts)).catch(endsByItsTime)
+  }
+
+  return { write, dropFacts }
+}
+
+function isReceived({ fact }: BiographyFact): boolean {
+  return fact === 'received'
+}
+
+/** What could not be removed is removed by Redis, when its time is over. */
+function endsByItsTime(): void {}
