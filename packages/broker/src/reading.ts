@@ -8,6 +8,7 @@ import {
   completeEvent,
   derivedUuid,
   eventInputSchema,
+  isPlainEventInput,
   LIMITS,
   VUMI_GO,
   type VumiApiCommand,
@@ -60,8 +61,10 @@ export function readAs<Schema extends z.ZodType>(
  * the bytes: a redelivery is the same event, for whoever reads it.
  */
 export function readEvent(json: unknown, { body, exchange, properties }: Delivery): VumiApiEvent {
-  const schema = exchange === VUMI_GO.exchange ? vumiGoEventSchema : eventInputSchema
-  const event = readAs(schema, json, 'the event')
+  const isForeign = exchange === VUMI_GO.exchange
+  const schema = isForeign ? vumiGoEventSchema : eventInputSchema
+  const event = !isForeign && isPlainEventInput(json) ? json : readAs(schema, json, 'the event')
+  if (event.event_id !== undefined && event.timestamp !== undefined) return event as VumiApiEvent
   const eventId = event.event_id ?? properties.messageId ?? derivedUuid('event', textOf(body))
   return completeEvent({ ...event, event_id: eventId })
 }

@@ -135,6 +135,7 @@ export {
   timestampSchema,
   traceparentSchema,
 } from './names.ts'
+export { isPlainEventInput, isPlainInvocation, isPlainResult } from './plain.ts'
 export {
   type FieldError,
   fieldErrorSchema,

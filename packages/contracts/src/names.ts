@@ -75,7 +75,7 @@ export const jsonSchema = z
   .meta({ id: 'Json' }) as z.ZodType<Json, Json>
 export const jsonObjectSchema: z.ZodType<JsonObject, JsonObject> = z.record(z.string(), jsonSchema)
 
-function isJson(value: unknown, depth = 0): value is Json {
+export function isJson(value: unknown, depth = 0): value is Json {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return true
   if (typeof value === 'number') return Number.isFinite(value)
   if (typeof value !== 'object' || depth === LIMITS.maxJsonDepth) return false

@@ -20,6 +20,7 @@ import {
   attemptIdOf,
   type HandlerInvocation,
   invocationSchema,
+  isPlainInvocation,
   LIMITS,
   type StepResult,
   uuidv7,
@@ -192,9 +193,11 @@ function counted(item: unknown, { deliveryCount }: Delivery): unknown {
 
 /** Checked and counted, with its context as it was sent: that is echoed. */
 function invocationOf(item: unknown, handler: Handler, delivery: Delivery): HandlerInvocation {
-  const invocation = readAs(invocationSchema, counted(item, delivery), 'an invocation')
+  const sent = counted(item, delivery)
+  const isPlain = isPlainInvocation(sent)
+  const invocation = isPlain ? sent : readAs(invocationSchema, sent, 'an invocation')
   if (invocation.handler === handler.name) {
-    return { ...invocation, context: (item as HandlerInvocation).context }
+    return isPlain ? sent : { ...invocation, context: (item as HandlerInvocation).context }
   }
   throw new AppError(
     'SB_UNKNOWN_HANDLER',

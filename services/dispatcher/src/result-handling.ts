@@ -5,6 +5,7 @@ import {
   attemptIdOf,
   type BiographyFact,
   inTry,
+  isPlainResult,
   LIMITS,
   type RunContext,
   runContextSchema,
@@ -93,6 +94,7 @@ async function handleItem(
  * there is nobody to ask.
  */
 function readResult(item: unknown): StepResult | { message: string } {
+  if (isPlainResult(item)) return item
   const parsed = stepResultSchema.safeParse(item)
   if (parsed.success) return parsed.data
   const message = `the result is not valid: ${summarise(fieldErrorsOf(parsed.error))}`
