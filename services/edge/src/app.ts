@@ -1,5 +1,4 @@
 /** The edge: the relay that fills the channels, and the gateway that shows them over WebSockets. */
-import type { WebSocket } from '@fastify/websocket'
 import type { Broker } from '@signalbox/broker'
 import {
   createHttpApp,
@@ -11,9 +10,15 @@ import {
 import type { Store } from '@signalbox/store'
 import type { FastifyInstance } from 'fastify'
 import { createChannelRegistry } from './channel-registry.ts'
-import type { Connection } from './connection.ts'
+import type { EdgeSocket } from './edge-socket.ts'
+import { FrameWriters } from './frame-writer.ts'
 import { addGateway } from './gateway.ts'
-import { DEFAULT_MAX_CONNECTIONS, DEFAULT_MAX_SUBSCRIPTIONS } from './limits.ts'
+import {
+  DEFAULT_JOIN_MS,
+  DEFAULT_MAX_BUFFERED_BYTES,
+  DEFAULT_MAX_CONNECTIONS,
+  DEFAULT_MAX_SUBSCRIPTIONS,
+} from './limits.ts'
 import { createEdgeMetrics } from './metrics.ts'
 import { startRelay } from './relay.ts'
 
@@ -24,6 +29,10 @@ export interface EdgeOptions {
   maxConnections?: number
   /** Subscriptions of one WebSocket; default 100. */
   maxSubscriptions?: number
+  /** The longest that a frame waits to leave in one write with others, in milliseconds; default 5, 0: none waits. */
+  joinMs?: number
+  /** Unsent bytes of one WebSocket; default 1 MiB. */
+  maxBufferedBytes?: number
 }
 
 export interface EdgeDeps {
@@ -42,22 +51,28 @@ export interface Edge extends AsyncDisposable {
 /** Relaying as soon as the broker is there, not listening yet. The broker and the store stay the caller's to close. */
 export async function createEdge(options: EdgeOptions, deps: EdgeDeps): Promise<Edge> {
   const { broker, store, log, readiness } = deps
-  const { maxConnections = DEFAULT_MAX_CONNECTIONS, maxSubscriptions = DEFAULT_MAX_SUBSCRIPTIONS } =
-    options
-  const connections = new Map<WebSocket, Connection>()
-  const metrics = createEdgeMetrics(deps.metrics, connections)
+  const {
+    maxConnections = DEFAULT_MAX_CONNECTIONS,
+    maxSubscriptions = DEFAULT_MAX_SUBSCRIPTIONS,
+    joinMs = DEFAULT_JOIN_MS,
+    maxBufferedBytes = DEFAULT_MAX_BUFFERED_BYTES,
+  } = options
+  const sockets = new Set<EdgeSocket>()
+  const metrics = createEdgeMetrics(deps.metrics, sockets)
   await using stack = new AsyncDisposableStack()
 
   const channels = stack.use(createChannelRegistry({ channels: store.channels, log, metrics }))
+  const writers = stack.use(new FrameWriters({ joinMs, maxBufferedBytes }, { metrics }))
   const app = createHttpApp({}, deps)
   stack.defer(() => app.close())
-  await addGateway(
+  addGateway(
     app,
     { maxConnections, maxSubscriptions },
     {
       verifyToken: createTokenVerifier(options.tokenSecret),
       channels,
-      connections,
+      writers,
+      sockets,
       log,
       metrics,
     },

@@ -7,7 +7,8 @@ import type { SocketAnswer, TokenClaims } from '@signalbox/contracts'
 import { isRetryable, type Log } from '@signalbox/kit'
 import type { ChannelRegistry, Hold } from './channel-registry.ts'
 import { CLOSE_CODES, type CloseCode } from './close-codes.ts'
-import { MAX_BUFFERED_BYTES, MAX_WAITING_REQUESTS } from './limits.ts'
+import { Frame, framePrefix } from './frame.ts'
+import { MAX_WAITING_REQUESTS } from './limits.ts'
 import type { EdgeMetrics } from './metrics.ts'
 import {
   answerFrame,
@@ -19,12 +20,12 @@ import {
   refusal,
   success,
 } from './protocol.ts'
-import { type DeliverableChange, frameOf } from './state-change.ts'
 
-/** What a connection asks of its socket; one of ws has it. */
+/** What a connection asks of its socket. */
 export interface ClientSocket {
-  readonly bufferedAmount: number
-  send(text: string): void
+  /** False: too much waits for the client already, and the frame was dropped. */
+  write(frame: Frame): boolean
+  /** After what was written. */
   close(code: number, reason: string): void
   /** Stops reading from the client. */
   pause(): void
@@ -40,11 +41,13 @@ export interface ConnectionDeps {
   socket: ClientSocket
   channels: Pick<ChannelRegistry, 'hold'>
   log: Log
-  metrics: Pick<EdgeMetrics, 'frames' | 'closes' | 'latency'>
+  metrics: Pick<EdgeMetrics, 'closes'>
 }
 
 export interface Connection {
   readonly subscriptionCount: number
+  /** The end of its token, Unix milliseconds. */
+  readonly expiresAtMs: number
   /** A frame from the client; undefined: it was binary. */
   receive(text: string | undefined): void
   /** Closes the socket, telling the client why. Nothing when it is closed already. */
@@ -96,25 +99,18 @@ export function createConnection(
     if (!isOpen) return hold.release()
     subscriptions.set(interestKey(interest), hold)
     answer(success(requestId))
+    const prefix = framePrefix('state_change', requestId)
     hold.listen((change) => {
-      if (change.entity === interest.entity) deliver(requestId, change)
+      if (change.entity === interest.entity) send(change.body.after(prefix))
     })
   }
 
-  function deliver(requestId: RequestId, change: DeliverableChange): void {
-    send('state_change', frameOf(requestId, change))
-    metrics.latency.observe(Math.max(0, Date.now() - change.timestampMs) / 1_000)
-  }
-
   function answer(content: SocketAnswer): void {
-    send('answer', answerFrame(content))
+    send(new Frame('answer', [answerFrame(content)]))
   }
 
-  function send(kind: 'answer' | 'state_change', text: string): void {
-    if (isOpen && socket.bufferedAmount > MAX_BUFFERED_BYTES) close('slowConsumer')
-    if (!isOpen) return
-    socket.send(text)
-    metrics.frames.inc({ kind })
+  function send(frame: Frame): void {
+    if (isOpen && !socket.write(frame)) close('slowConsumer')
   }
 
   function close(why: CloseCode): void {
@@ -135,6 +131,7 @@ export function createConnection(
     get subscriptionCount() {
       return subscriptions.size
     },
+    expiresAtMs: claims.exp * 1_000,
     receive(text) {
       // n.b. a socket that is not read holds its client back by TCP: requests wait there, not in our memory.
       if (++waitingRequests === MAX_WAITING_REQUESTS) socket.pause()

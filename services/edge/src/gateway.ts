@@ -3,19 +3,23 @@
  *
  * A client without a valid token is answered over HTTP, before the upgrade, with a problem document.
  */
-import websocket, { type WebSocket } from '@fastify/websocket'
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { LIMITS, type TokenClaims } from '@signalbox/contracts'
 import { InvalidInputError, type Log, type TokenVerifier, UnavailableError } from '@signalbox/kit'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
+import { WebSocketServer } from 'ws'
 import type { ChannelRegistry } from './channel-registry.ts'
-import { CLOSE_CODES } from './close-codes.ts'
-import { type ClientSocket, type Connection, createConnection } from './connection.ts'
-import { selectSubprotocol, tokenOf } from './handshake.ts'
-import { CLOSE_TIMEOUT_MS, PING_INTERVAL_MS } from './limits.ts'
+import { createConnection } from './connection.ts'
+import { EdgeSocket } from './edge-socket.ts'
+import type { FrameWriters } from './frame-writer.ts'
+import { handshakeOf, selectSubprotocol, tokenOf } from './handshake.ts'
+import { startHeartbeat } from './heartbeat.ts'
+import { CLOSE_TIMEOUT_MS, MAX_FRAGMENTS } from './limits.ts'
 import type { EdgeMetrics } from './metrics.ts'
+import { answerPlainly, refuse } from './refusal.ts'
 
-/** The longest that a timer can be set for; a longer wait is made of several. */
-const MAX_TIMER_MS = 2 ** 31 - 1
+const PATH = '/v1/socket'
 
 export interface GatewayOptions {
   maxConnections: number
@@ -25,125 +29,86 @@ export interface GatewayOptions {
 export interface GatewayDeps {
   verifyToken: TokenVerifier
   channels: Pick<ChannelRegistry, 'hold'>
+  writers: FrameWriters
   /** Open sockets; the gateway keeps it, metrics read it. */
-  connections: Map<WebSocket, Connection>
+  sockets: Set<EdgeSocket>
   log: Log
   metrics: EdgeMetrics
 }
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** Of the verified token. */
-    claims: TokenClaims | null
-  }
-}
-
-/** Adds the route to `app`; closing the app closes the sockets with 1001. */
-export async function addGateway(
+/** Takes the upgrades of `app`'s server; closing the app closes the sockets with 1001. */
+export function addGateway(
   app: FastifyInstance,
   { maxConnections, maxSubscriptions }: GatewayOptions,
-  { verifyToken, channels, connections, log, metrics }: GatewayDeps,
-): Promise<void> {
-  const unanswered = new WeakSet<WebSocket>()
-  const heartbeat = setInterval(() => {
-    for (const socket of connections.keys()) beat(socket)
-  }, PING_INTERVAL_MS)
+  { verifyToken, channels, writers, sockets, log, metrics }: GatewayDeps,
+): void {
+  // n.b. the types do not know `closeTimeout` yet; ws does.
+  const settings = {
+    noServer: true,
+    clientTracking: false,
+    WebSocket: EdgeSocket,
+    maxPayload: LIMITS.maxSocketFrameBytes,
+    maxFragments: MAX_FRAGMENTS,
+    closeTimeout: CLOSE_TIMEOUT_MS,
+    handleProtocols: selectSubprotocol,
+  }
+  const server = new WebSocketServer(settings)
+  const heartbeat = startHeartbeat(sockets)
   let isClosing = false
 
-  await app.register(websocket, {
-    options: { maxPayload: LIMITS.maxSocketFrameBytes, handleProtocols: selectSubprotocol },
-    errorHandler(error, socket) {
-      // n.b. ws has answered a client's breach of its protocol by closing already.
-      log.debug({ err: error }, 'socket.error')
-      const { code, reason } = CLOSE_CODES.internal
-      if (!connections.has(socket)) socket.close(code, reason)
-    },
-    async preClose() {
-      isClosing = true
-      clearInterval(heartbeat)
-      const sockets = [...connections.keys()]
-      const gone = sockets.map((socket) => new Promise((resolve) => socket.once('close', resolve)))
-      for (const connection of connections.values()) connection.close('goingAway')
-      await Promise.all(gone)
-      app.websocketServer.close()
-    },
+  app.get(PATH, { schema: { hide: true } as object }, () => {
+    throw new InvalidInputError('open this address as a WebSocket')
   })
-  app.decorateRequest('claims', null)
-  app.route({
-    method: 'GET',
-    url: '/v1/socket',
-    async onRequest(request) {
-      if (!request.ws) throw new InvalidInputError('open this address as a WebSocket')
-      request.claims = await verifyToken(tokenOf(request))
-    },
-    // n.b. with a callback, the upgrade follows in the same turn: nobody slips in between the count and the connection.
-    preHandler(_request, _reply, done) {
-      if (isClosing) done(new UnavailableError('this edge is shutting down'))
-      else if (connections.size < maxConnections) done()
-      else done(new UnavailableError('this edge holds as many connections as it may'))
-    },
-    handler: () => undefined,
-    wsHandler: open,
+  app.server.on('upgrade', (request, stream, head) => {
+    if (!asksForSocket(request)) answerPlainly(app, request, stream)
+    else void upgrade(request, stream, head)
+  })
+  app.addHook('preClose', async () => {
+    isClosing = true
+    heartbeat.stop()
+    const open = [...sockets]
+    const gone = open.map((socket) => new Promise((resolve) => socket.once('close', resolve)))
+    for (const { connection } of open) connection.close('goingAway')
+    await Promise.all(gone)
   })
 
-  function open(socket: WebSocket, { claims }: FastifyRequest): void {
-    if (!claims) throw new Error('a socket was opened without a verified token')
-    const openedAtMs = Date.now()
-    const connection = createConnection(
-      { claims, maxSubscriptions },
-      { socket: closingInTime(socket), channels, log, metrics },
-    )
-    connections.set(socket, connection)
-    const cancelExpiry = at(claims.exp * 1_000, () => connection.close('tokenExpired'))
-
-    socket.on('message', (data, isBinary) =>
-      connection.receive(isBinary ? undefined : String(data)),
-    )
-    socket.on('pong', () => unanswered.delete(socket))
-    socket.once('close', (code) => {
-      cancelExpiry()
-      connections.delete(socket)
-      connection.end()
-      const durationMs = Date.now() - openedAtMs
-      log.debug({ accountKey: claims.account_key, code, durationMs }, 'socket.closed')
-    })
-  }
-
-  /** n.b. what a socket that is not being read has answered cannot be known. */
-  function beat(socket: WebSocket): void {
-    if (unanswered.has(socket) && !socket.isPaused) {
-      socket.terminate()
-    } else {
-      unanswered.add(socket)
-      socket.ping()
+  async function upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): Promise<void> {
+    // n.b. until ws has the stream, its errors would be nobody's: an unheard one ends the process.
+    const onError = () => stream.destroy()
+    stream.on('error', onError)
+    try {
+      const claims = await verifyToken(tokenOf(handshakeOf(request)))
+      if (isClosing) throw new UnavailableError('this edge is shutting down')
+      if (sockets.size >= maxConnections) {
+        throw new UnavailableError('this edge holds as many connections as it may')
+      }
+      stream.off('error', onError)
+      server.handleUpgrade(request, stream, head, (socket) => open(socket, stream, claims))
+    } catch (error) {
+      refuse(request, stream, error)
     }
   }
-}
 
-/** Closing asks the client to close too; one that does not is cut off. */
-function closingInTime(socket: WebSocket): ClientSocket {
-  return {
-    get bufferedAmount() {
-      return socket.bufferedAmount
-    },
-    send: (text) => socket.send(text),
-    pause: () => socket.pause(),
-    resume: () => socket.resume(),
-    close(code, reason) {
-      socket.close(code, reason)
-      const cutOff = setTimeout(() => socket.terminate(), CLOSE_TIMEOUT_MS)
-      socket.once('close', () => clearTimeout(cutOff))
-    },
+  function open(socket: EdgeSocket, stream: Duplex, claims: TokenClaims): void {
+    const connection = createConnection(
+      { claims, maxSubscriptions },
+      { socket, channels, log, metrics },
+    )
+    socket.attach(writers.open(stream, socket), connection)
+    sockets.add(socket)
+    heartbeat.begin(socket)
+    socket.once('close', (code) => {
+      sockets.delete(socket)
+      connection.end()
+      log.debug({ accountKey: claims.account_key, code }, 'socket.closed')
+    })
   }
 }
 
-/** Calls back at a time (Unix milliseconds), at once when it is past. The answer cancels. */
-function at(timeMs: number, callback: () => void): () => void {
-  let timer: NodeJS.Timeout
-  const wait = () => {
-    const restMs = timeMs - Date.now()
-    timer = restMs > 0 ? setTimeout(wait, Math.min(restMs, MAX_TIMER_MS)) : setTimeout(callback)
-  }
-  wait()
-  return () => clearTimeout(timer)
+function asksForSocket({ url = '', headers, method }: IncomingMessage): boolean {
+  return (
+    method === 'GET' &&
+    headers.upgrade?.toLowerCase() === 'websocket' &&
+    (url === PATH || url.startsWith(`${PATH}?`))
+  )
 }

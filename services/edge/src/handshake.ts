@@ -1,5 +1,5 @@
 /** The opening handshake: where a client puts its token, and which subprotocol it is answered with. Pure. */
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { SOCKET_SUBPROTOCOL } from '@signalbox/contracts'
 import { AuthError, bearerOf } from '@signalbox/kit'
 
@@ -7,7 +7,13 @@ const TOKEN_PREFIX = 'bearer.'
 
 export interface Handshake {
   headers: IncomingHttpHeaders
-  query: unknown
+  query: URLSearchParams
+}
+
+/** Of the request for the upgrade. */
+export function handshakeOf({ headers, url = '' }: IncomingMessage): Handshake {
+  const query = url.includes('?') ? url.slice(url.indexOf('?')) : ''
+  return { headers, query: new URLSearchParams(query) }
 }
 
 /** From `Authorization: Bearer`, else the subprotocol list, else `?token=`. Throws `AuthError` when it is in none of them. */
@@ -35,7 +41,8 @@ function fromSubprotocols(headers: IncomingHttpHeaders): string | undefined {
     ?.slice(TOKEN_PREFIX.length)
 }
 
-function fromQuery(query: unknown): string | undefined {
-  if (typeof query !== 'object' || query === null || !('token' in query)) return undefined
-  return typeof query.token === 'string' ? query.token : undefined
+/** Of two it would be unclear which one counts. */
+function fromQuery(query: URLSearchParams): string | undefined {
+  const [token, second] = query.getAll('token')
+  return second === undefined ? token : undefined
 }

@@ -7,7 +7,13 @@ export const DEFAULT_MAX_CONNECTIONS = 10_000
 export const DEFAULT_MAX_SUBSCRIPTIONS = 100
 
 /** Unsent bytes of one socket; beyond them its client is too slow to keep. */
-export const MAX_BUFFERED_BYTES = 1024 * 1024
+export const DEFAULT_MAX_BUFFERED_BYTES = 1024 * 1024
+
+/** The longest that a frame waits to leave in one write with others. */
+export const DEFAULT_JOIN_MS = 5
+
+/** Pieces of one message. What a client sends fits into one. */
+export const MAX_FRAGMENTS = 64
 
 /** Requests of one socket that wait for their turn; beyond them it is not read until they are answered. */
 export const MAX_WAITING_REQUESTS = 64

@@ -20,6 +20,8 @@ await runService({ name: 'edge', config }, async (scope) => {
         tokenSecret: config.SIGNALBOX_TOKEN_SECRET,
         maxConnections: config.SIGNALBOX_EDGE_MAX_CONNECTIONS,
         maxSubscriptions: config.SIGNALBOX_EDGE_MAX_SUBSCRIPTIONS,
+        joinMs: config.SIGNALBOX_EDGE_JOIN_MS,
+        maxBufferedBytes: config.SIGNALBOX_EDGE_MAX_BUFFERED_BYTES,
       },
       { ...scope, broker, store },
     ),

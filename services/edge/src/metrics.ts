@@ -6,14 +6,14 @@ export type EdgeMetrics = ReturnType<typeof createEdgeMetrics>
 /** The sockets that are open when the metrics are read. */
 export interface Population {
   readonly size: number
-  values(): Iterable<{ readonly subscriptionCount: number }>
+  values(): Iterable<{ readonly connection: { readonly subscriptionCount: number } }>
 }
 
-export function createEdgeMetrics(registry: Metrics, connections: Population) {
-  gauge(registry, 'signalbox_edge_connections', 'Open WebSockets.', () => connections.size)
+export function createEdgeMetrics(registry: Metrics, sockets: Population) {
+  gauge(registry, 'signalbox_edge_connections', 'Open WebSockets.', () => sockets.size)
   gauge(registry, 'signalbox_edge_subscriptions', 'Subscriptions of all WebSockets.', () => {
     let sum = 0
-    for (const { subscriptionCount } of connections.values()) sum += subscriptionCount
+    for (const { connection } of sockets.values()) sum += connection.subscriptionCount
     return sum
   })
   return {
@@ -26,6 +26,13 @@ export function createEdgeMetrics(registry: Metrics, connections: Population) {
     frames: counter(registry, 'signalbox_edge_frames_sent_total', 'Frames sent, by kind.', [
       'kind',
     ]),
+    writes: counter(
+      registry,
+      'signalbox_edge_writes_total',
+      'Writes to WebSockets, by whether several frames were joined into one.',
+      ['joined'],
+    ),
+    sentBytes: counter(registry, 'signalbox_edge_sent_bytes_total', 'Bytes of the frames sent.'),
     closes: counter(registry, 'signalbox_edge_closes_total', 'WebSockets that the edge closed.', [
       'reason',
     ]),
@@ -37,7 +44,7 @@ export function createEdgeMetrics(registry: Metrics, connections: Population) {
     latency: durationHistogram(
       registry,
       'signalbox_edge_delivery_seconds',
-      "From an event's timestamp to its frame's way out.",
+      "From an event's timestamp to the first time that its frame is written.",
     ),
   }
 }

@@ -6,14 +6,12 @@
  */
 import { type Entity, type StateChange, stateChangeFrameSchema } from '@signalbox/contracts'
 import { z } from 'zod'
+import { FrameBody } from './frame.ts'
 
 /** As it is delivered: the part of the frame that all subscribers share is encoded once. */
 export interface DeliverableChange {
   entity: Entity
-  /** When the source says it happened; Unix milliseconds. */
-  timestampMs: number
-  /** `data` of the frame, as JSON. */
-  dataJson: string
+  body: FrameBody
 }
 
 const payloadSchema = z.looseObject({
@@ -41,15 +39,10 @@ export function decodePayload(payload: string): DeliverableChange | undefined {
   const parsed = payloadSchema.safeParse(parseJson(payload))
   if (!parsed.success) return undefined
   const { timestamp, data } = parsed.data
-  return {
-    entity: data.entity,
-    timestampMs: Date.parse(timestamp),
-    dataJson: JSON.stringify(data),
-  }
-}
-
-export function frameOf(requestId: number | string, change: DeliverableChange): string {
-  return `{"event":"state_change","request_id":${JSON.stringify(requestId)},"data":${change.dataJson}}`
+  const text = `${JSON.stringify(data)}}`
+  // When the source says that it happened.
+  const body = new FrameBody('state_change', text, Date.parse(timestamp))
+  return { entity: data.entity, body }
 }
 
 function parseJson(text: string): unknown {

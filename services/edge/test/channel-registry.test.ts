@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { createChannelRegistry } from '../src/channel-registry.ts'
 import { createEdgeMetrics } from '../src/metrics.ts'
 import { FakeChannels } from './fake-channels.ts'
+import { textOf } from './frame-text.ts'
 
 const CHANNEL = { accountKey: 'demo', kind: 'person' as const, personKey: 'p1' }
 
@@ -18,9 +19,10 @@ describe('the channel registry', () => {
     const holds = await Promise.all([registry.hold(CHANNEL), registry.hold(CHANNEL)])
     const heard: string[] = []
     for (const [index, hold] of holds.entries()) {
-      hold.listen(({ dataJson }) =>
-        heard.push(`${index} ${(JSON.parse(dataJson) as { id: string }).id}`),
-      )
+      hold.listen(({ body }) => {
+        const { data } = JSON.parse(textOf(body.after('{"data":'))) as { data: { id: string } }
+        heard.push(`${index} ${data.id}`)
+      })
     }
     channels.append('a')
     expect(channels.subscribeCount).toBe(1)
@@ -60,7 +62,7 @@ describe('the channel registry', () => {
     const { channels, registry } = startRegistry()
     const hold = await registry.hold(CHANNEL)
     const heard: string[] = []
-    hold.listen(({ dataJson }) => heard.push(dataJson))
+    hold.listen(({ body }) => heard.push(textOf(body.after(''))))
     for (const payload of ['nonsense', '{"event":"other"}', '{"event":"state_change","data":{}}']) {
       for (const { onMessage } of channels.subscribers)
         onMessage({ epoch: channels.epoch, offset: 0, id: payload, payload })

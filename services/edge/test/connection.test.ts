@@ -6,17 +6,21 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ChangeListener, Hold } from '../src/channel-registry.ts'
 import { type ClientSocket, createConnection } from '../src/connection.ts'
+import { type Frame, FrameBody } from '../src/frame.ts'
 import { createEdgeMetrics } from '../src/metrics.ts'
 import { okFrame, subscribeTo, unsubscribeFrom } from './edge-bed.ts'
+import { textOf } from './frame-text.ts'
 
 class FakeSocket implements ClientSocket {
   readonly sent: string[] = []
   readonly ended: [code: number, reason: string][] = []
-  bufferedAmount = 0
+  /** Whether it has room for one more frame. */
+  hasRoom = true
   isPaused = false
 
-  send(text: string): void {
-    this.sent.push(text)
+  write(frame: Frame): boolean {
+    if (this.hasRoom) this.sent.push(textOf(frame))
+    return this.hasRoom
   }
   close(code: number, reason: string): void {
     this.ended.push([code, reason])
@@ -56,7 +60,7 @@ class FakeRegistry {
 
   change(personKey: string, entity: Entity): void {
     for (const listener of this.listeners.get(personKey) ?? []) {
-      listener({ entity, timestampMs: Date.now(), dataJson: `"${entity}"` })
+      listener({ entity, body: new FrameBody('state_change', `"${entity}"}`, Date.now()) })
     }
   }
 }
@@ -70,7 +74,7 @@ function openConnection({ maxSubscriptions = 10 } = {}) {
       socket,
       channels,
       log: silentLog,
-      metrics: createEdgeMetrics(createMetrics({ withProcessMetrics: false }), new Map()),
+      metrics: createEdgeMetrics(createMetrics({ withProcessMetrics: false }), new Set()),
     },
   )
   return {
@@ -147,11 +151,11 @@ describe('a connection', () => {
   it('closes a client that does not take what it is sent, with 4008, and lets go of its channels', async () => {
     const { channels, socket, ask } = openConnection()
     await ask(subscribeTo('p1', 'flow', 1))
-    socket.bufferedAmount = 1024 * 1024 + 1
+    socket.hasRoom = false
     const before = socket.sent.length
     channels.change('p1', 'flow')
     channels.change('p1', 'flow')
-    expect(socket.ended).toEqual([[4008, 'slow consumer']])
+    expect(socket.ended).toEqual([[4008, 'slow consumer, resume']])
     expect(socket.sent).toHaveLength(before)
     expect(channels.held).toBe(0)
   })

@@ -1,15 +1,15 @@
 import { expect, it } from 'vitest'
 import { selectSubprotocol, tokenOf } from '../src/handshake.ts'
 
-const handshake = (
-  headers: Record<string, string>,
-  query: Record<string, string | string[]> = {},
-) => ({ headers, query })
+const handshake = (headers: Record<string, string>, query = '') => ({
+  headers,
+  query: new URLSearchParams(query),
+})
 
 it('takes the token from the header, the subprotocols, the query, in this order', () => {
   const header = { authorization: 'Bearer from-header' }
   const protocols = { 'sec-websocket-protocol': 'signalbox.v1, bearer.a.b-c_d' }
-  const query = { token: 'from-query' }
+  const query = 'token=from-query'
   expect(tokenOf(handshake({ ...header, ...protocols }, query))).toBe('from-header')
   expect(tokenOf(handshake(protocols, query))).toBe('a.b-c_d')
   expect(tokenOf(handshake({ 'sec-websocket-protocol': 'signalbox.v1' }, query))).toBe('from-query')
@@ -17,9 +17,9 @@ it('takes the token from the header, the subprotocols, the query, in this order'
 
 it.each([
   ['nothing', handshake({})],
-  ['an empty token', handshake({}, { token: '' })],
+  ['an empty token', handshake({}, 'token=')],
   ['another scheme', handshake({ authorization: 'Basic abc' })],
-  ['two tokens in the query', handshake({}, { token: ['a', 'b'] })],
+  ['two tokens in the query', handshake({}, 'token=a&token=b')],
   ['an empty subprotocol entry', handshake({ 'sec-websocket-protocol': 'bearer.' })],
 ])('refuses a handshake with %s', (_what, { headers, query }) => {
   expect(() => tokenOf({ headers, query })).toThrow(

@@ -1,9 +1,11 @@
 import type { Delivery } from '@signalbox/broker'
 import { FLOW_STATES, STEP_STATES } from '@signalbox/contracts'
 import { describe, expect, it } from 'vitest'
+import { framePrefix } from '../src/frame.ts'
 import { readDelivery } from '../src/relayed-event.ts'
-import { decodePayload, frameOf } from '../src/state-change.ts'
+import { decodePayload } from '../src/state-change.ts'
 import { stateChange } from './edge-bed.ts'
+import { textOf } from './frame-text.ts'
 
 function delivered(body: unknown, rest: Partial<Delivery> = {}): Delivery {
   return {
@@ -38,7 +40,8 @@ describe('what the relay reads in a delivery', () => {
     })
     if (reading.kind !== 'append') throw new Error('unreachable')
     const decoded = decodePayload(reading.entry.payload)
-    expect(decoded && frameOf(1519211809934, decoded)).toBe(
+    const prefix = framePrefix('state_change', 1519211809934)
+    expect(decoded && textOf(decoded.body.after(prefix))).toBe(
       '{"event":"state_change","request_id":1519211809934,"data":{"entity":"flow","id":"f1","identifier":"flow-1","state":"completed","previous_state":"active"}}',
     )
   })

@@ -4,9 +4,9 @@ import { ERROR_CODES } from '@signalbox/kit'
 import { expect, it } from 'vitest'
 import { CLOSE_CODES } from '../src/close-codes.ts'
 import {
+  DEFAULT_MAX_BUFFERED_BYTES,
   DEFAULT_MAX_CONNECTIONS,
   DEFAULT_MAX_SUBSCRIPTIONS,
-  MAX_BUFFERED_BYTES,
   MAX_WAITING_REQUESTS,
   PING_INTERVAL_MS,
 } from '../src/limits.ts'
@@ -48,7 +48,7 @@ it('the page has the limits that hold', () => {
       `${DEFAULT_MAX_SUBSCRIPTIONS} (SIGNALBOX_EDGE_MAX_SUBSCRIPTIONS)`,
     ],
     ['unanswered requests', String(MAX_WAITING_REQUESTS)],
-    ['bytes waiting for the client', `${MAX_BUFFERED_BYTES / 1024 ** 2} MiB`],
+    ['bytes waiting for the client', `${DEFAULT_MAX_BUFFERED_BYTES / 1024 ** 2} MiB`],
     [
       'sockets of one edge',
       `${DEFAULT_MAX_CONNECTIONS.toLocaleString('en')} (SIGNALBOX_EDGE_MAX_CONNECTIONS)`,

@@ -1,0 +1,187 @@
+/**
+ * What is written to the clients, and when.
+ *
+ * A writer belongs to one socket. The first frame to a *quiet* one leaves at the end of the turn of the event loop; frames that come
+ * within `joinMs` of its last write wait for a timer that all writers share, `joinMs` at most, and leave in one write. An answer
+ * waits for no timer, and takes along what waits before it: the order is always that in which frames were given.
+ *
+ * n.b. ws reads, answers pings and closes; it writes whole frames and no compressed ones, so that what is written beside it to the
+ * stream of the same upgrade falls between its frames.
+ */
+import type { Frame, FrameKind, FrameRun } from './frame.ts'
+import type { EdgeMetrics } from './metrics.ts'
+
+/** The connection's stream; a `net.Socket` is one. */
+export interface ClientStream {
+  readonly writable: boolean
+  readonly writableLength: number
+  write(bytes: Uint8Array): boolean
+}
+
+/** The protocol above it; a ws `WebSocket` is one. Written to while it is open. */
+export interface ProtocolState {
+  readonly readyState: number
+  readonly OPEN: number
+}
+
+export interface FrameWritersOptions {
+  /** The longest that a frame waits to be joined with others, in milliseconds; 0: every frame is written by itself, at once. */
+  joinMs: number
+  /** Bytes that may wait for one client, here and in the stream. */
+  maxBufferedBytes: number
+}
+
+export interface FrameWritersDeps {
+  metrics: Pick<EdgeMetrics, 'frames' | 'writes' | 'sentBytes' | 'latency'>
+}
+
+/** Disposing it drops what waits. */
+export class FrameWriters implements Disposable {
+  readonly options: Readonly<FrameWritersOptions>
+  readonly #metrics: FrameWritersDeps['metrics']
+  readonly #frameCounts = new Map<FrameKind, number>()
+  readonly #timestampsMs: number[] = []
+  #writes = 0
+  #joinedWrites = 0
+  #bytes = 0
+  #soon: FrameWriter[] = []
+  #later: FrameWriter[] = []
+  #immediate: NodeJS.Immediate | undefined
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(options: FrameWritersOptions, { metrics }: FrameWritersDeps) {
+    this.options = options
+    this.#metrics = metrics
+  }
+
+  open(stream: ClientStream, state: ProtocolState): FrameWriter {
+    return new FrameWriter(this, stream, state)
+  }
+
+  flushSoon(writer: FrameWriter): void {
+    this.#soon.push(writer)
+    this.#beginTurn()
+  }
+
+  flushLater(writer: FrameWriter): void {
+    this.#later.push(writer)
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      const due = this.#later
+      this.#later = []
+      this.#flush(due)
+    }, this.options.joinMs)
+  }
+
+  count(kind: FrameKind): void {
+    this.#frameCounts.set(kind, (this.#frameCounts.get(kind) ?? 0) + 1)
+  }
+
+  /** Told of every write, before it. */
+  wrote(run: FrameRun): void {
+    this.#writes++
+    this.#bytes += run.byteLength
+    if (run.frameCount > 1) this.#joinedWrites++
+    if (this.options.joinMs === 0) this.#beginTurn()
+    if (!run.isUnsent) return
+    for (const { timestampMs } of run.frames()) {
+      if (timestampMs !== undefined) this.#timestampsMs.push(timestampMs)
+    }
+  }
+
+  [Symbol.dispose](): void {
+    clearImmediate(this.#immediate)
+    clearTimeout(this.#timer)
+    this.#soon = []
+    this.#later = []
+  }
+
+  #beginTurn(): void {
+    this.#immediate ??= setImmediate(() => {
+      this.#immediate = undefined
+      const due = this.#soon
+      this.#soon = []
+      this.#flush(due)
+    })
+  }
+
+  #flush(due: readonly FrameWriter[]): void {
+    const nowMs = performance.now()
+    for (const writer of due) writer.flush(nowMs)
+    this.#report()
+  }
+
+  /** Once per turn, because counting each frame by itself would cost as much as sending it. */
+  #report(): void {
+    for (const [kind, count] of this.#frameCounts) this.#metrics.frames.inc({ kind }, count)
+    this.#frameCounts.clear()
+    this.#metrics.writes.inc({ joined: 'yes' }, this.#joinedWrites)
+    this.#metrics.writes.inc({ joined: 'no' }, this.#writes - this.#joinedWrites)
+    this.#metrics.sentBytes.inc(this.#bytes)
+    this.#writes = 0
+    this.#joinedWrites = 0
+    this.#bytes = 0
+    const nowMs = Date.now()
+    for (const timestampMs of this.#timestampsMs) {
+      this.#metrics.latency.observe(Math.max(0, nowMs - timestampMs) / 1_000)
+    }
+    this.#timestampsMs.length = 0
+  }
+}
+
+/** Small, because there is one per connection. */
+export class FrameWriter {
+  readonly #writers: FrameWriters
+  readonly #stream: ClientStream
+  readonly #state: ProtocolState
+  #waiting: FrameRun | undefined
+  #isDueSoon = false
+  #lastWriteMs = Number.NEGATIVE_INFINITY
+
+  constructor(writers: FrameWriters, stream: ClientStream, state: ProtocolState) {
+    this.#writers = writers
+    this.#stream = stream
+    this.#state = state
+  }
+
+  /** False: the frame was dropped, because more than the bound would wait. A single frame may be as large as it is. */
+  write(frame: Frame): boolean {
+    const { joinMs, maxBufferedBytes } = this.#writers.options
+    const waitingBytes = (this.#waiting?.byteLength ?? 0) + this.#stream.writableLength
+    if (waitingBytes > 0 && waitingBytes + frame.bytes.length > maxBufferedBytes) return false
+    this.#writers.count(frame.kind)
+    if (joinMs === 0) {
+      this.#send(frame.run)
+      return true
+    }
+    const isFirst = this.#waiting === undefined
+    this.#waiting = this.#waiting?.and(frame) ?? frame.run
+    if (frame.kind === 'answer' || (isFirst && this.#isQuiet(joinMs))) {
+      if (!this.#isDueSoon) this.#writers.flushSoon(this)
+      this.#isDueSoon = true
+    } else if (isFirst) {
+      this.#writers.flushLater(this)
+    }
+    return true
+  }
+
+  /** Writes what waits. `nowMs`: of `performance.now`. */
+  flush(nowMs: number = performance.now()): void {
+    this.#isDueSoon = false
+    if (this.#waiting === undefined) return
+    this.#lastWriteMs = nowMs
+    const run = this.#waiting
+    this.#waiting = undefined
+    this.#send(run)
+  }
+
+  #isQuiet(joinMs: number): boolean {
+    return performance.now() - this.#lastWriteMs >= joinMs
+  }
+
+  #send(run: FrameRun): void {
+    if (this.#state.readyState !== this.#state.OPEN || !this.#stream.writable) return
+    this.#writers.wrote(run)
+    this.#stream.write(run.bytes)
+  }
+}
