@@ -55,9 +55,7 @@ export async function startBench({
             NODE_ENV: 'production',
             ...(profileFolder === undefined
               ? {}
-              : {
-                  NODE_OPTIONS: `${globalThis.process.env.XTRA ?? ''} --cpu-prof --cpu-prof-dir=${profileFolder}`,
-                }),
+              : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profileFolder}` }),
           },
         }),
       )

@@ -11,7 +11,7 @@ import { hash, randomFillSync } from 'node:crypto'
 export function uuidv7(nowMs: number = Date.now()): string {
   const bytes = randomFillSync(Buffer.allocUnsafe(16))
   bytes.writeUIntBE(nowMs, 0, 6)
-  return formatUuid(bytes, 0x70)
+  return formatUuid(bytes.toString('hex'), '7')
 }
 
 /**
@@ -19,15 +19,16 @@ export function uuidv7(nowMs: number = Date.now()): string {
  * Source: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-8
  */
 export function derivedUuid(...parts: readonly string[]): string {
-  const digest = hash('sha256', JSON.stringify(parts), 'buffer')
-  return formatUuid(digest.subarray(0, 16), 0x80)
+  return formatUuid(hash('sha256', JSON.stringify(parts), 'hex'), '8')
 }
 
-function formatUuid(bytes: Buffer, version: number): string {
-  bytes[6] = (bytes[6]! & 0x0f) | version
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80
-  const hex = bytes.toString('hex')
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`
+/** The variant is 10 in binary, followed by the two lower bits of its digit. */
+const VARIANT_DIGITS = '89ab'
+
+/** The first 16 bytes of `hex`, with the version and the variant put in. */
+function formatUuid(hex: string, version: string): string {
+  const variant = VARIANT_DIGITS[Number.parseInt(hex[16]!, 16) & 3]
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${version}${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }
 
 /** One run of one chain for one event. The account is part of it: two accounts may use the same `event_id`. */

@@ -6,6 +6,7 @@ import { AppError } from '@signalbox/kit'
 import type { BiographyStore } from '@signalbox/store'
 import { z } from 'zod'
 import type { ChainCache } from './chain-cache.ts'
+import { timestampOf } from './clock.ts'
 import { type EffectivelyOnceDeps, effectivelyOnce, type Performed } from './effectively-once.ts'
 import { type MoveDeps, performMove } from './moves.ts'
 
@@ -98,7 +99,7 @@ async function stopLoop(
     {
       accountKey: account_key,
       eventId: event_id,
-      facts: [receivedFact(event), { fact: 'dead_lettered', at: now(), code, message }],
+      facts: [receivedFact(event), { fact: 'dead_lettered', at: timestampOf(), code, message }],
     },
   ])
   deps.metrics.events.inc({ outcome: 'hop_limit' })
@@ -107,13 +108,13 @@ async function stopLoop(
 }
 
 function receivedFact(event: VumiApiEvent): BiographyFact {
-  return { fact: 'received', at: now(), event }
+  return { fact: 'received', at: timestampOf(), event }
 }
 
 function matchedFact(event: VumiApiEvent, match: MatchOutcome): BiographyFact {
   return {
     fact: 'matched',
-    at: now(),
+    at: timestampOf(),
     matched: match.matched.map(({ chain_id, name, version }) => ({
       chain_id,
       name,
@@ -129,8 +130,4 @@ function matchedFact(event: VumiApiEvent, match: MatchOutcome): BiographyFact {
 function outcomeOf(match: MatchOutcome): 'matched' | 'by_default' | 'unmatched' {
   if (match.matched.length === 0) return 'unmatched'
   return match.byDefault ? 'by_default' : 'matched'
-}
-
-function now(): string {
-  return new Date().toISOString()
 }

@@ -3,6 +3,7 @@ import { type Broker, deadLetterOf, type Publisher, type Topology } from '@signa
 import { advanceRun, type Move, passedFact, stepIdOf } from '@signalbox/chains'
 import type { BiographyFact } from '@signalbox/contracts'
 import { AppError, type Log } from '@signalbox/kit'
+import { timestampOf } from './clock.ts'
 import type { InvocationOutbox } from './invocation-outbox.ts'
 import type { DispatcherMetrics } from './metrics.ts'
 
@@ -33,7 +34,7 @@ export async function performMove(
   if (!failure) return facts
   const { context, handler, attempt } = move.invocation
   const step = { step_id: stepIdOf(context), handler, status: 'failed', error: failure } as const
-  facts.push(passedFact(context, step, now(), attempt))
+  facts.push(passedFact(context, step, timestampOf(), attempt))
   const error = { ...failure, retryable: false }
   const next = advanceRun(context, { attempt, status: 'failed', error })
   return [...facts, ...(await performMove(next, options, deps))]
@@ -70,7 +71,7 @@ async function endRun(
   deps: MoveDeps,
 ): Promise<BiographyFact> {
   const { context } = move
-  const at = now()
+  const at = timestampOf()
   deps.metrics.runs.inc({ outcome: move.outcome })
   if (move.outcome === 'succeeded') {
     return { fact: 'run_ended', at, run_id: context.run_id, outcome: 'succeeded' }
@@ -111,9 +112,5 @@ async function endRun(
 
 function passedFacts(move: Move): BiographyFact[] {
   const context = move.kind === 'end' ? move.context : move.invocation.context
-  return move.passed.map((step) => passedFact(context, step, now()))
-}
-
-function now(): string {
-  return new Date().toISOString()
+  return move.passed.map((step) => passedFact(context, step, timestampOf()))
 }

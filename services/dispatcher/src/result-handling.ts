@@ -16,6 +16,7 @@ import {
 } from '@signalbox/contracts'
 import { AppError, fieldErrorsOf, summarise } from '@signalbox/kit'
 import { z } from 'zod'
+import { timestampOf } from './clock.ts'
 import { type EffectivelyOnceDeps, effectivelyOnce, type Performed } from './effectively-once.ts'
 import { type MoveDeps, type MoveOptions, performMove } from './moves.ts'
 
@@ -206,10 +207,6 @@ function stepFact(result: StepResult, { events, commands }: Fired, move: Move): 
       ? {}
       : { fired_commands: commands.map(({ command_id }) => command_id) }),
   }
-}
-
-function timestampOf(timeMs: number): string {
-  return new Date(timeMs).toISOString()
 }
 
 function handlerOf({ chain, step_index }: RunContext): string {
