@@ -13,8 +13,8 @@ import { type AmqpConnection, type AmqpSession, reasonOf } from './connection.ts
 /** A channel that lived this long was sound: the next loss begins a new series. */
 const SOUND_AFTER_MS = 10_000
 const CLOSE_TIMEOUT_MS = 3_000
-/** Between two replacements, however often they are asked for. */
-const MAX_REPLACE_DELAY_MS = 1_000
+/** Between a channel and its replacement: what it waits for, the election of a queue's leader, takes about a second. */
+const REPLACE_DELAYS = { initialDelayMs: 250, maxDelayMs: 1_000 }
 
 export interface KeptChannelOptions<Kind extends Channel> {
   /** As logs and reasons call it. */
@@ -95,7 +95,7 @@ export class KeptChannel<Kind extends Channel> {
       if (finish) {
         replacements = wasSound ? 1 : replacements + 1
         if (replacements === 1) this.#warn('channel.replaced', reason)
-        await delay(backoffDelayMs(replacements, { maxDelayMs: MAX_REPLACE_DELAY_MS }), over)
+        await delay(backoffDelayMs(replacements, REPLACE_DELAYS), over)
       } else {
         losses = wasSound ? 1 : losses + 1
         this.#failure = reason
