@@ -9,8 +9,15 @@ import { defineHandler, runWorker } from '@signalbox/worker'
 import { z } from 'zod'
 import { preciseNowMs } from '../clock.ts'
 import { executionLine } from '../execution-report.ts'
+import { writeWhole } from './whole-write.ts'
 
 const STDOUT = 1
+const PAUSE_MS = 2
+const never = new Int32Array(new SharedArrayBuffer(4))
+const stdout = {
+  write: (bytes: Uint8Array) => writeSync(STDOUT, bytes),
+  pause: () => void Atomics.wait(never, 0, 0, PAUSE_MS),
+}
 const [name = 'loadtest'] = process.argv.slice(2)
 
 await runWorker({
@@ -32,7 +39,7 @@ await runWorker({
           invocationId: idempotencyKey,
           atMs: preciseNowMs(),
         }
-        writeSync(STDOUT, executionLine(execution))
+        writeWhole(executionLine(execution), stdout)
       },
     }),
   ],
