@@ -14,6 +14,8 @@ import { waitFor } from './wait-for.ts'
 const run = promisify(execFile)
 
 export interface PrivateRabbitMq extends PrivateServer {
+  /** As its cluster calls it: `name@localhost`. */
+  readonly name: string
   readonly amqpUrl: string
   /** With the administrator's credentials, as `http://user:password@host:port`. */
   readonly managementUrl: string
@@ -66,6 +68,7 @@ export async function startRabbitMqNode(options: RabbitMqNodeOptions): Promise<P
   })
   return {
     ...server,
+    name: options.node,
     amqpUrl: `amqp://guest:guest@127.0.0.1:${ports.amqp}`,
     managementUrl,
     async control(...args) {
@@ -146,7 +149,11 @@ async function prepareFolder(
     RABBITMQ_CONFIG_FILE: inFolder('rabbitmq.conf'),
     RABBITMQ_PID_FILE: inFolder('pid'),
     RUNNING_UNDER_SYSTEMD: 'true',
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1}',
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: [
+      '-kernel inet_dist_use_interface {127,0,0,1}',
+      // n.b. nodes that share the cores of one machine take time from each other when they spin for want of work.
+      ...(cluster.length > 1 ? ['+sbwt none +sbwtdcpu none +sbwtdio none'] : []),
+    ].join(' '),
   }
 }
 
