@@ -9,9 +9,11 @@ import type { FaultTargets } from './system.ts'
 /** Times in milliseconds since the start of the load; absent where it did not come to that. */
 export interface FaultReport {
   text: string
-  /** Which of several, from 1; each fault of a target takes the next. */
+  /** Which of several, from 1; each fault of a target takes the next, or the one that it names. */
   instance: number
   beganMs: number
+  /** Nothing was done: it had not served again yet after the fault before. */
+  isSkipped?: true
   /** It was started again, or went on. */
   endedMs?: number
   /** It served again. */
@@ -50,21 +52,24 @@ export function startFaults({ faults, startMs, signal }: FaultRunOptions, target
   const reports: FaultReport[] = []
   const turns = new Map<FaultTarget, number>()
   const open = new Set<OpenFault>()
+  /** Struck, and not serving again. */
+  const down = new Set<PrivateServer>()
   const lastSeenMs = { handled: startMs, shown: startMs }
 
   async function perform(fault: Fault): Promise<void> {
     await wait(Math.max(0, startMs + fault.atMs - preciseNowMs()), undefined, { signal })
-    const candidates = targets[fault.target]
-    const turn = turns.get(fault.target) ?? 0
-    turns.set(fault.target, turn + 1)
-    const victim = candidates[turn % candidates.length]
-    if (!victim) throw new Error(`there is no ${fault.target} to ${fault.verb}`)
+    const { index, victim } = victimOf(fault)
     const report: FaultReport = {
       text: faultText(fault),
-      instance: (turn % candidates.length) + 1,
+      instance: index + 1,
       beganMs: preciseNowMs() - startMs,
     }
     reports.push(report)
+    if (down.has(victim)) {
+      report.isSkipped = true
+      return
+    }
+    down.add(victim)
     const openFault: OpenFault = { report, awaiting: new Set(['handled', 'shown']) }
     open.add(openFault)
     await strike(fault, victim)
@@ -77,6 +82,17 @@ export function startFaults({ faults, startMs, signal }: FaultRunOptions, target
     await heal(fault, victim)
     report.servedMs = preciseNowMs() - startMs
     openFault.sinceMs ??= preciseNowMs()
+    down.delete(victim)
+  }
+
+  function victimOf({ verb, target, instance }: Fault) {
+    const candidates = targets[target]
+    const turn = turns.get(target) ?? 0
+    if (instance === undefined) turns.set(target, turn + 1)
+    const index = instance === undefined ? turn % candidates.length : instance - 1
+    const victim = candidates[index]
+    if (!victim) throw new Error(`there is no ${target} to ${verb}`)
+    return { index, victim }
   }
 
   return {

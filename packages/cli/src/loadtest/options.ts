@@ -5,7 +5,7 @@ import { fieldErrorsOf } from '@signalbox/kit'
 import { z } from 'zod'
 import { UsageError } from '../usage-error.ts'
 import { DURATION_FORM, durationMsOf, formatMs } from './duration.ts'
-import { type Fault, faultOf, requireInTurn } from './fault.ts'
+import { type Fault, faultsOf, requireInstances } from './fault.ts'
 
 /** Memory is taken per event and path: this many bytes at most. */
 const MAX_LEDGER_ENTRIES = 200_000_000
@@ -199,15 +199,17 @@ function requireMemory({ rate, durationMs, chainLength, conversations, subscribe
 function ownSystemOf(values: Values): OwnSystem {
   refuseBeside('--up', values, ['amqp-url', 'redis-url', 'api-url', 'admin-key', 'token-secret'])
   if (values['edge-url'].length > 0) throw new UsageError('--edge-url does not go with --up')
-  const faults = values.fault.map(faultOf)
-  requireInTurn(faults, values.duration)
-  return {
-    kind: 'own',
-    dispatchers: values.dispatchers ?? 1,
-    edges: values.edges ?? 1,
-    brokerNodes: values.cluster === '3' ? 3 : 1,
-    faults,
-  }
+  const { dispatchers = 1, edges = 1, workers } = values
+  const brokerNodes = values.cluster === '3' ? 3 : 1
+  const faults = faultsOf(values.fault, values.duration)
+  requireInstances(faults, {
+    rabbitmq: brokerNodes,
+    redis: 1,
+    dispatcher: dispatchers,
+    worker: workers,
+    edge: edges,
+  })
+  return { kind: 'own', dispatchers, edges, brokerNodes, faults }
 }
 
 function givenSystemOf(values: Values, env: Environment): GivenSystem {

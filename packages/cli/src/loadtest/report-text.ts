@@ -63,20 +63,56 @@ export function verdictText({ verdict, totals, unhandled }: LoadReport): string 
   return ['FAILED', ...verdict.map((fault) => `  ${fault}`), ...examples].join('\n')
 }
 
+/** One of each fault, and what the worst came to where there are several. */
 export function faultRows(faults: readonly FaultReport[]): string[][] {
-  const after = (ms: number | undefined) =>
-    ms === undefined ? 'not seen' : `after ${formatMs(ms)}`
+  const done = faults.filter(({ isSkipped }) => !isSkipped)
   return [
     ['fault', 'instance', 'served again', 'next handled', 'next frame', 'longest silence'],
-    ...faults.map((fault) => [
-      fault.text,
-      String(fault.instance),
-      fault.servedMs === undefined ? 'not seen' : `at ${formatMs(fault.servedMs)}`,
-      after(fault.handledAfterMs),
-      after(fault.shownAfterMs),
-      `${formatMs(fault.handledSilenceMs ?? 0)}, ${formatMs(fault.shownSilenceMs ?? 0)}`,
-    ]),
+    ...faults.map(faultRow),
+    ...(done.length < 2 ? [] : [worstRow(done)]),
   ]
+}
+
+function faultRow(fault: FaultReport): string[] {
+  const { text, instance, isSkipped, servedMs } = fault
+  if (isSkipped) return [text, String(instance), 'skipped: was down', '', '', '']
+  return [
+    text,
+    String(instance),
+    servedMs === undefined ? 'not seen' : `at ${formatMs(servedMs)}`,
+    afterText(fault.handledAfterMs),
+    afterText(fault.shownAfterMs),
+    silenceText(fault.handledSilenceMs, fault.shownSilenceMs),
+  ]
+}
+
+function worstRow(faults: readonly FaultReport[]): string[] {
+  const worst = (measure: keyof FaultReport) =>
+    Math.max(...faults.map((fault) => Number(fault[measure] ?? Number.POSITIVE_INFINITY)))
+  const after = (ms: number) => afterText(Number.isFinite(ms) ? ms : undefined)
+  const downMs = Math.max(
+    ...faults.map(({ endedMs, servedMs }) => (servedMs ?? Number.NaN) - (endedMs ?? Number.NaN)),
+  )
+  return [
+    `the worst of ${faults.length}`,
+    '',
+    Number.isNaN(downMs) ? 'not seen' : `${formatMs(downMs)} after its end`,
+    after(worst('handledAfterMs')),
+    after(worst('shownAfterMs')),
+    silenceText(
+      ...(['handledSilenceMs', 'shownSilenceMs'] as const).map((measure) =>
+        Math.max(...faults.map((fault) => fault[measure] ?? 0)),
+      ),
+    ),
+  ]
+}
+
+function afterText(ms: number | undefined): string {
+  return ms === undefined ? 'not seen' : `after ${formatMs(ms)}`
+}
+
+function silenceText(handledMs = 0, shownMs = 0): string {
+  return `${formatMs(handledMs)}, ${formatMs(shownMs)}`
 }
 
 export function latencyRow(name: string, summary: LatencySummary | undefined): string[] {

@@ -24,8 +24,10 @@ The system: its own, gone afterwards
   --edges <n>             1 to 16 (default 1)
   --cluster 3             three RabbitMQ nodes behind one address, instead of one node
   --fault "<fault>"       repeatable: <verb> <target> at <time> for <time>
+                          or <verb> <target>,… every <time> [from <time>] for <time>, until the load ends
                           verb: kill (SIGKILL), stop (SIGTERM), pause (SIGSTOP)
-                          target: rabbitmq, redis, dispatcher, worker, edge; of several, each in turn
+                          target: rabbitmq, redis, dispatcher, worker, edge; of several, each in turn,
+                          or one of them by its number, as rabbitmq:2
 
 The system: one that runs already
   --amqp-url <url>        or AMQP_URL

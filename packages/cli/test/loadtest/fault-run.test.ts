@@ -1,11 +1,13 @@
-import type { PrivateServer } from '@signalbox/private-brokers'
+import { type PrivateServer, waitFor } from '@signalbox/private-brokers'
 import { expect, test } from 'vitest'
 import { preciseNowMs } from '../../src/loadtest/clock.ts'
-import { faultOf } from '../../src/loadtest/fault.ts'
+import { type Fault, faultsOf } from '../../src/loadtest/fault.ts'
 import { startFaults } from '../../src/loadtest/fault-run.ts'
 import type { FaultTargets } from '../../src/loadtest/system.ts'
 
 const NEVER = new AbortController().signal
+const TEN_MINUTES_MS = 600_000
+const parsed = (...texts: string[]): Fault[] => faultsOf(texts, TEN_MINUTES_MS)
 
 /** Notes what is done to it, under its name. */
 function aServer(name: string, done: string[]): PrivateServer {
@@ -30,25 +32,51 @@ test.each([
   ['pause', 'resume'],
 ])('%s is done, and %s after its time', async (verb, undoing) => {
   const done: string[] = []
-  const faults = [faultOf(`${verb} edge at 1ms for 1ms`)]
+  const faults = parsed(`${verb} edge at 1ms for 1ms`)
   const targets = targetsOf({ edge: [aServer('edge', done)] })
   await startFaults({ faults, startMs: preciseNowMs(), signal: NEVER }, targets).done
   expect(done).toEqual([`${verb} edge`, `${undoing} edge`])
 })
 
 test('of several instances of a target each fault takes the next', async () => {
-  const faults = [1, 2, 3].map((second) => faultOf(`kill edge at ${second}s for 1ms`))
-  const targets = targetsOf({ edge: [aServer('first', []), aServer('second', [])] })
+  const faults = parsed(...[1, 2, 3].map((second) => `kill edge at ${second}s for 1ms`))
+  const targets = targetsOf({ edge: ['1', '2'].map((name) => aServer(name, [])) })
   // n.b. all of them are due already, so that they begin in their order at once.
   const run = startFaults({ faults, startMs: preciseNowMs() - 10_000, signal: NEVER }, targets)
   await run.done
   expect(run.reports.map(({ instance }) => instance)).toEqual([1, 2, 1])
 })
 
+test('an instance that is named takes no turn of the others', async () => {
+  const faults = parsed(
+    ...['kill edge:3 at 1s for 1ms', 'kill edge at 2s for 1ms', 'kill edge at 3s for 1ms'],
+  )
+  const targets = targetsOf({ edge: ['1', '2', '3'].map((name) => aServer(name, [])) })
+  const run = startFaults({ faults, startMs: preciseNowMs() - 10_000, signal: NEVER }, targets)
+  await run.done
+  expect(run.reports.map(({ instance }) => instance)).toEqual([3, 1, 2])
+})
+
+test('what has not served again yet is left alone, and the report says so', async () => {
+  const done: string[] = []
+  const served = Promise.withResolvers<void>()
+  const redis = { ...aServer('redis', done), start: () => served.promise }
+  const faults = parsed('kill redis at 1ms for 1ms', 'kill redis at 2ms for 1ms')
+  const run = startFaults(
+    { faults, startMs: preciseNowMs(), signal: NEVER },
+    targetsOf({ redis: [redis] }),
+  )
+  await waitFor(() => run.reports.length === 2, { what: 'both faults to be due' })
+  served.resolve()
+  await run.done
+  expect(run.reports.map(({ isSkipped }) => isSkipped)).toEqual([undefined, true])
+  expect(done).toEqual(['kill redis'])
+})
+
 test('work counts as going on from the end of the fault, and the longest silence around it is kept', async () => {
   const startMs = preciseNowMs()
   const targets = targetsOf({ redis: [aServer('redis', [])] })
-  const faults = [faultOf('kill redis at 1ms for 1ms')]
+  const faults = parsed('kill redis at 1ms for 1ms')
   const run = startFaults({ faults, startMs, signal: NEVER }, targets)
   await run.done
   const [report] = run.reports
@@ -70,7 +98,7 @@ test('a fault that is under way when the run is ended is undone at once', async 
   const redis = { ...aServer('redis', done), kill: async () => killed.resolve() }
   const run = startFaults(
     {
-      faults: [faultOf('kill redis at 0s for 10m')],
+      faults: parsed('kill redis at 0s for 10m'),
       startMs: preciseNowMs(),
       signal: ending.signal,
     },
@@ -83,7 +111,7 @@ test('a fault that is under way when the run is ended is undone at once', async 
 })
 
 test('a fault whose target was not started here is an error', async () => {
-  const faults = [faultOf('kill worker at 0s for 1ms')]
+  const faults = parsed('kill worker at 0s for 1ms')
   const run = startFaults({ faults, startMs: preciseNowMs(), signal: NEVER }, targetsOf({}))
   await expect(run.done).rejects.toThrow('there is no worker to kill')
 })

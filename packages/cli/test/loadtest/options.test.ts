@@ -30,6 +30,17 @@ describe('the options of a load test', () => {
     })
   })
 
+  it('write out the faults that are repeated', () => {
+    const faults = ['--fault', 'kill rabbitmq:3,worker:2 every 4s for 1s']
+    const plan = planOf('--up', '--cluster', '3', '--workers', '2', ...faults)
+    expect(plan?.system).toMatchObject({
+      faults: [
+        { target: 'rabbitmq', instance: 3, atMs: 4_000 },
+        { target: 'worker', instance: 2, atMs: 8_000 },
+      ],
+    })
+  })
+
   it('are undefined when help is asked for', () => {
     expect(planOf('--help')).toBeUndefined()
   })
@@ -61,6 +72,7 @@ describe('the options of a load test', () => {
     [['--up', '--nonsense'], "Unknown option '--nonsense'"],
     [['--up', '--fault', 'kill me'], '--fault "kill me" must read'],
     [['--up', '--fault', 'kill edge at 20s for 1s'], 'begins after the load has ended'],
+    [['--up', '--fault', 'kill rabbitmq:2 at 1s for 1s'], 'there is no more than 1 rabbitmq'],
     [['--up', '--amqp-url', 'amqp://127.0.0.1'], '--amqp-url does not go with --up'],
     [['--up', '--edge-url', 'ws://127.0.0.1'], '--edge-url does not go with --up'],
     [['--up', '--rate', '20000', '--duration', '60m'], 'shorten the run'],

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { FaultReport } from '../../src/loadtest/fault-run.ts'
 import { verdictOf } from '../../src/loadtest/report.ts'
 import { reportHtml } from '../../src/loadtest/report-html.ts'
 import { reportText } from '../../src/loadtest/report-text.ts'
@@ -46,6 +47,24 @@ describe('the report as text', () => {
     expect(text).toMatch(/^publish to socket +- +- +- +- +- +0$/m)
     expect(text).toMatch(/^kill <b>redis<\/b> +1 +at 4 s +after 120 ms +not seen +1.5 s, 0 ms$/m)
     expect(text.endsWith('OK: all 1,000 confirmed events are accounted for')).toBe(true)
+  })
+
+  it('has a line for the worst of several faults, and says which were skipped', () => {
+    const [fault] = aReport().faults as [FaultReport]
+    const other = {
+      ...fault,
+      text: 'kill edge',
+      servedMs: 6_500,
+      handledAfterMs: 80,
+      shownAfterMs: 9,
+      shownSilenceMs: 2_000,
+    }
+    const skipped = { text: 'kill worker', instance: 2, beganMs: 5_000, isSkipped: true as const }
+    const text = reportText(aReport({ faults: [fault, other, skipped] }))
+    expect(text).toMatch(/^kill worker +2 +skipped: was down$/m)
+    expect(text).toMatch(
+      /^the worst of 2 +3\.5 s after its end +after 120 ms +not seen +1\.5 s, 2 s$/m,
+    )
   })
 
   it('names a few of the lost events', () => {
