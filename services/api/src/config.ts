@@ -15,6 +15,10 @@ export const config = z.object({
   ...brokerConfigShape,
   ...storeConfigShape,
   ...deadLetterConfigShape,
+  PUBLISH_TIMEOUT_MS: z.coerce.number().int().min(100).max(60_000).default(10_000).meta({
+    description:
+      'How long `POST /events` waits for RabbitMQ to confirm before it answers 503, in milliseconds; below the timeout of a balancer before it.',
+  }),
   SIGNALBOX_ADMIN_KEY: secretSchema.meta({
     description: 'The credential that may do everything in every account.',
   }),

@@ -11,7 +11,13 @@ await runService({ name: 'api', config }, async (scope) => {
   const namespace = config.SIGNALBOX_NAMESPACE
   const topology = createTopology({ namespace, vumiBridge: config.SIGNALBOX_VUMI_BRIDGE })
   const broker = scope.use(
-    await openAmqpBroker({ url: config.AMQP_URL, topology, log, connectionName: 'signalbox-api' }),
+    await openAmqpBroker({
+      url: config.AMQP_URL,
+      topology,
+      log,
+      connectionName: 'signalbox-api',
+      publishTimeoutMs: config.PUBLISH_TIMEOUT_MS,
+    }),
   )
   const store = scope.use(
     openRedisStore({ url: config.REDIS_URL, namespace, log, bounds: deadLetterBounds(config) }),
