@@ -116,6 +116,7 @@ async function prepareFolder(
   await writeFile(join(home, '.erlang.cookie'), cookie, { mode: 0o400 })
   await writeFile(inFolder('enabled_plugins'), '[rabbitmq_management].\n')
   await writeFile(inFolder('rabbitmq-env.conf'), '')
+  await writeFile(inFolder('advanced.config'), ADVANCED_CONFIG)
   await writeFile(
     inFolder('rabbitmq.conf'),
     [
@@ -147,6 +148,7 @@ async function prepareFolder(
     RABBITMQ_ENABLED_PLUGINS_FILE: inFolder('enabled_plugins'),
     RABBITMQ_CONF_ENV_FILE: inFolder('rabbitmq-env.conf'),
     RABBITMQ_CONFIG_FILE: inFolder('rabbitmq.conf'),
+    RABBITMQ_ADVANCED_CONFIG_FILE: inFolder('advanced.config'),
     RABBITMQ_PID_FILE: inFolder('pid'),
     RUNNING_UNDER_SYSTEMD: 'true',
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: [
@@ -156,6 +158,12 @@ async function prepareFolder(
     ].join(' '),
   }
 }
+
+/**
+ * As docs/operations.md advises: what the dead-lettering of a queue could not hand over, because a node died, is tried again soon.
+ * Source: https://www.rabbitmq.com/docs/quorum-queues#activating-at-least-once-dead-lettering
+ */
+const ADVANCED_CONFIG = '[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 10000}]}].\n'
 
 /** Source: https://www.rabbitmq.com/docs/cluster-formation#peer-discovery-classic-config */
 function peersOf(cluster: readonly string[]): string[] {
