@@ -25,7 +25,10 @@ export interface Load {
 const TICK_MS = 20
 const RECONNECT_MS = 200
 
-/** Publishes until stopped. What was not confirmed when a connection broke is not published again: it does not count. */
+/**
+ * Publishes until stopped. What was refused, or not confirmed when a connection broke, is not published again: it does not count.
+ * n.b. after a refusal it connects anew, because a channel may be refused for as long as a node is away.
+ */
 export function startLoad({ amqpUrl, namespace, ratePerSecond, eventOf }: LoadOptions): Load {
   const confirmed = new Set<string>()
   let isStopped = false
@@ -36,11 +39,12 @@ export function startLoad({ amqpUrl, namespace, ratePerSecond, eventOf }: LoadOp
     connection.on('error', () => {})
     const channel = await connection.createConfirmChannel()
     let isBroken = false
+    let isRefused = false
     channel.on('error', () => {})
     channel.on('close', () => {
       isBroken = true
     })
-    while (!isStopped && !isBroken) {
+    while (!isStopped && !isBroken && !isRefused) {
       for (let count = 0; count < (ratePerSecond * TICK_MS) / 1_000; count++) {
         const event = eventOf(index++)
         channel.publish(
@@ -49,7 +53,8 @@ export function startLoad({ amqpUrl, namespace, ratePerSecond, eventOf }: LoadOp
           Buffer.from(JSON.stringify(event)),
           { deliveryMode: 2, mandatory: true },
           (error: unknown) => {
-            if (!error) confirmed.add(event.event_id)
+            if (error) isRefused = true
+            else confirmed.add(event.event_id)
           },
         )
       }

@@ -52,7 +52,7 @@ beforeAll(async () => {
       amqpUrl: amqpUrl.href,
       redisUrl: redisProxy.url,
       namespace: NAMESPACE,
-      env: { DRAIN_TIMEOUT_MS: '15000' },
+      env: { DRAIN_TIMEOUT_MS: '15000', PUBLISH_TIMEOUT_MS: '1000' },
     }),
   )
   await putLoadChain(system)
