@@ -22,7 +22,9 @@ export interface Fired {
 /** n.b. Attempts share the identities of what they fire, so only the one that succeeds fires anything. */
 export function firedBy(result: StepResult): Fired {
   const { invocation_id, context, status, events = [], commands = [] } = result
-  if (status !== 'succeeded') return { events: [], commands: [] }
+  if (status !== 'succeeded' || events.length + commands.length === 0) {
+    return { events: [], commands: [] }
+  }
   const account_key = context.event.account_key
   const caused_by = causeOf(context)
   return {

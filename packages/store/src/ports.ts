@@ -290,6 +290,14 @@ export interface ProgressStore {
     outcome: unknown,
     facts?: readonly BiographyFact[],
   ): Promise<void>
+  /** `begin` and `finish` in one step, for work without effects elsewhere: done now unless somebody began it. Tells how far it was before. */
+  complete(
+    accountKey: string,
+    eventId: string,
+    work: string,
+    outcome: unknown,
+    facts?: readonly BiographyFact[],
+  ): Promise<Progress>
   /** Undefined: it is not done. */
   outcome(accountKey: string, eventId: string, work: string): Promise<unknown>
   /** Of how many events the progress fell off before its time, ever. */

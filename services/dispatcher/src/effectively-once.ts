@@ -8,7 +8,7 @@
  * | somebody began it, and this message is another one of the same work | waits until it is done; after 15 s whoever began it is taken for dead, and it is performed again |
  * | done                      | nothing: a duplicate                                                                          |
  *
- * Work is marked as done after all that it led to is confirmed and told. So what is done was not lost, and what was begun and not done may
+ * Work that has no effects but what the store is told is begun and done in one step. Other work is marked as done after all that it led to is confirmed and told. So what is done was not lost, and what was begun and not done may
  * have had effects already: its invocations then say `repeat`.
  */
 import type { BiographyFact } from '@signalbox/contracts'
@@ -26,12 +26,14 @@ export interface Work<Plan> {
   plan: Plan
   /** What the biography is told when the work is begun. */
   facts?: readonly BiographyFact[]
+  /** What it comes to, when nothing has to be performed for that. */
+  foregone?: Performed | undefined
   /** The message came before: to somebody who did not settle it, or to us, who could not. */
   isRepeated: boolean
 }
 
 export interface EffectivelyOnceDeps {
-  progress: Pick<ProgressStore, 'begin' | 'finish'>
+  progress: Pick<ProgressStore, 'begin' | 'finish' | 'complete'>
   /** Resolves after so many milliseconds. */
   pause(delayMs: number): Promise<void>
 }
@@ -43,14 +45,17 @@ export interface Performed {
   facts: readonly BiographyFact[]
 }
 
-/** `duplicate`: `perform` was not called. */
+/** `foregone`, `duplicate`: `perform` was not called; it had nothing to do, or was called before. */
 export async function effectivelyOnce<Plan>(
   work: Work<Plan>,
   perform: (plan: Plan, options: { repeat: boolean }) => Promise<Performed>,
   { progress, pause }: EffectivelyOnceDeps,
-): Promise<'performed' | 'duplicate'> {
-  const { accountKey, eventId, name, plan, facts, isRepeated } = work
-  const begin = () => progress.begin(accountKey, eventId, name, plan, facts)
+): Promise<'performed' | 'foregone' | 'duplicate'> {
+  const { accountKey, eventId, name, plan, facts, foregone, isRepeated } = work
+  const begin = () =>
+    foregone
+      ? progress.complete(accountKey, eventId, name, foregone.outcome, foregone.facts)
+      : progress.begin(accountKey, eventId, name, plan, facts)
 
   let known = await begin()
   for (let waitedMs = 0; waitedMs < PATIENCE_MS; waitedMs += POLL_MS) {
@@ -59,6 +64,7 @@ export async function effectivelyOnce<Plan>(
     known = await begin()
   }
   if (known.state === 'done') return 'duplicate'
+  if (foregone && known.state === 'new') return 'foregone'
   const performed =
     known.state === 'begun'
       ? await perform(known.plan as Plan, { repeat: true })

@@ -46,19 +46,22 @@ export async function handleEvent(
 
   const index = await deps.chains.current(event.account_key)
   const match = index.match(event)
+  const facts = [receivedFact(event), matchedFact(event, match)]
   const done = await effectivelyOnce(
     {
       accountKey: event.account_key,
       eventId: event.event_id,
       name: DISPATCH,
       plan: match,
-      facts: [receivedFact(event), matchedFact(event, match)],
+      facts,
+      foregone: match.matched.length === 0 ? { outcome: null, facts } : undefined,
       isRepeated: delivery.redelivered || pass > 1,
     },
     (plan, options) => dispatch(event, plan, { ...options, ...delivery.properties }, deps),
     deps,
   )
   if (done === 'duplicate') deps.metrics.duplicates.inc({ of: 'event' })
+  else deps.metrics.events.inc({ outcome: outcomeOf(match) })
   return { kind: 'ack' }
 }
 
@@ -74,7 +77,6 @@ async function dispatch(
       performMove(startRun(event, chain, traceparent), { repeat }, deps),
     ),
   )
-  deps.metrics.events.inc({ outcome: outcomeOf(match) })
   return { outcome: null, facts: facts.flat() }
 }
 

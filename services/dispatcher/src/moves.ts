@@ -1,7 +1,7 @@
 /** Performing a move: the shell's half of the run machine. What it publishes is confirmed when it resolves. */
 import { type Broker, deadLetterOf, type Publisher, type Topology } from '@signalbox/broker'
 import { advanceRun, type Move, passedFact, stepIdOf } from '@signalbox/chains'
-import type { BiographyFact } from '@signalbox/contracts'
+import type { BiographyFact, RunContext } from '@signalbox/contracts'
 import { AppError, type Log } from '@signalbox/kit'
 import { timestampOf } from './clock.ts'
 import type { InvocationOutbox } from './invocation-outbox.ts'
@@ -71,11 +71,9 @@ async function endRun(
   deps: MoveDeps,
 ): Promise<BiographyFact> {
   const { context } = move
-  const at = timestampOf()
   deps.metrics.runs.inc({ outcome: move.outcome })
-  if (move.outcome === 'succeeded') {
-    return { fact: 'run_ended', at, run_id: context.run_id, outcome: 'succeeded' }
-  }
+  if (move.outcome === 'succeeded') return endOfSuccess(context)
+  const at = timestampOf()
   const { step, error, attempts } = move
   const { event, chain, run_id } = context
   const letter = deadLetterOf(
@@ -108,6 +106,10 @@ async function endRun(
     'run.dead_lettered',
   )
   return { fact: 'run_ended', at, run_id, outcome: 'dead_lettered', error }
+}
+
+export function endOfSuccess({ run_id }: RunContext): BiographyFact {
+  return { fact: 'run_ended', at: timestampOf(), run_id, outcome: 'succeeded' }
 }
 
 function passedFacts(move: Move): BiographyFact[] {

@@ -18,7 +18,7 @@ import { AppError, fieldErrorsOf, summarise } from '@signalbox/kit'
 import { z } from 'zod'
 import { timestampOf } from './clock.ts'
 import { type EffectivelyOnceDeps, effectivelyOnce, type Performed } from './effectively-once.ts'
-import { type MoveDeps, type MoveOptions, performMove } from './moves.ts'
+import { endOfSuccess, type MoveDeps, type MoveOptions, performMove } from './moves.ts'
 
 /** Each item is read by itself: one that is bad harms no other. */
 const batchSchema = z.array(z.unknown()).min(1).max(LIMITS.maxBatchItems)
@@ -82,12 +82,37 @@ async function handleItem(
       eventId: context.event.event_id,
       name: attemptIdOf(context, attempt),
       plan: null,
+      foregone: foregoneEnd(result),
       isRepeated,
     },
     (_plan, options) => handleResult(result, options, deps),
     deps,
   )
   if (done === 'duplicate') deps.metrics.duplicates.inc({ of: 'result' })
+  if (done !== 'foregone') return
+  observe(result, deps)
+  deps.metrics.runs.inc({ outcome: 'succeeded' })
+}
+
+/** What the last result of a run that succeeds comes to, when it fires nothing: nothing is to be published then. */
+function foregoneEnd(result: StepResult): Performed | undefined {
+  const { context, status, events = [], commands = [] } = result
+  const isLast = context.step_index + 1 >= context.chain.steps.length
+  if (!isLast || status === 'failed' || events.length + commands.length > 0) return undefined
+  const move = advanceRun(context, result)
+  if (move.kind !== 'end' || move.outcome !== 'succeeded') return undefined
+  const facts = [stepFact(result, { events: [], commands: [] }, move), endOfSuccess(move.context)]
+  return { outcome: answerOf(result), facts: inTry(context, facts) }
+}
+
+/** The answer, without the run: a worker gives it again instead of doing the step again. */
+function answerOf({ status, output, error, duration_ms }: StepResult) {
+  return { status, output, error, duration_ms }
+}
+
+function observe({ context, status, duration_ms }: StepResult, deps: ResultHandlingDeps): void {
+  deps.invocations.observe(handlerOf(context), duration_ms)
+  deps.metrics.steps.inc({ status })
 }
 
 /**
@@ -112,7 +137,6 @@ function readResult(item: unknown): StepResult | { message: string } {
   }
 }
 
-/** The outcome is the answer, without the run: a worker gives it again instead of doing the step again. */
 async function handleResult(
   answered: StepResult,
   options: MoveOptions,
@@ -122,13 +146,11 @@ async function handleResult(
   const fired = firedBy(answered)
   const refusal = await publishFired(fired, context, deps)
   const result = refusal ? { ...answered, status: 'failed' as const, error: refusal } : answered
-  deps.invocations.observe(handlerOf(context), result.duration_ms)
+  observe(result, deps)
   const move = advanceRun(context, result)
   const facts = await performMove(move, options, deps)
-  deps.metrics.steps.inc({ status: result.status })
-  const { status, output, error, duration_ms } = result
   return {
-    outcome: { status, output, error, duration_ms },
+    outcome: answerOf(result),
     facts: inTry(context, [stepFact(result, fired, move), ...facts]),
   }
 }
@@ -139,6 +161,7 @@ async function publishFired(
   context: RunContext,
   deps: ResultHandlingDeps,
 ): Promise<StepError | undefined> {
+  if (events.length + commands.length === 0) return undefined
   const { traceparent } = context
   try {
     await Promise.all([

@@ -1,6 +1,6 @@
 import { createMemoryStore, type ProgressStore } from '@signalbox/store'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { effectivelyOnce } from '../src/effectively-once.ts'
+import { effectivelyOnce, type Performed } from '../src/effectively-once.ts'
 
 let progress: ProgressStore
 let paused: number
@@ -14,10 +14,10 @@ beforeEach(() => {
 /** Comes with its plan; `whilePaused` is what happens elsewhere while it waits. */
 const comes = (
   plan: string,
-  { isRepeated = false, whilePaused = async () => {} }: Partial<Circumstances> = {},
+  { isRepeated = false, whilePaused = async () => {}, foregone }: Partial<Circumstances> = {},
 ) =>
   effectivelyOnce(
-    { accountKey: 'acme', eventId: 'e', name: 'work', plan, isRepeated },
+    { accountKey: 'acme', eventId: 'e', name: 'work', plan, foregone, isRepeated },
     async (chosen, { repeat }) => {
       performed.push({ plan: chosen, repeat })
       return { outcome: `outcome of ${chosen}`, facts: [] }
@@ -34,6 +34,7 @@ const comes = (
 interface Circumstances {
   isRepeated: boolean
   whilePaused: () => Promise<void>
+  foregone: Performed
 }
 
 describe('work that is to be done effectively once', () => {
@@ -69,6 +70,23 @@ describe('work that is to be done effectively once', () => {
   it('says that it may have been done when its message came before and nothing is known of it', async () => {
     expect(await comes('a', { isRepeated: true })).toBe('performed')
     expect(performed).toEqual([{ plan: 'a', repeat: true }])
+  })
+
+  it('is begun and done in one step when there is nothing to perform for it', async () => {
+    const foregone = { outcome: 'nothing', facts: [] }
+    expect(await comes('a', { foregone })).toBe('foregone')
+    expect(await comes('b', { foregone })).toBe('duplicate')
+    expect(await comes('c')).toBe('duplicate')
+    expect(performed).toEqual([])
+    expect(await progress.outcome('acme', 'e', 'work')).toBe('nothing')
+  })
+
+  it('waits for whoever is at it also when there is nothing to perform for it', async () => {
+    await progress.begin('acme', 'e', 'work', 'first')
+    const whilePaused = () => progress.finish('acme', 'e', 'work', null)
+    const foregone = { outcome: 'nothing', facts: [] }
+    expect(await comes('second', { foregone, whilePaused })).toBe('duplicate')
+    expect(paused).toBe(50)
   })
 
   it('is not done when performing it fails', async () => {

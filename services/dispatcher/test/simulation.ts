@@ -158,6 +158,12 @@ export function simulate({ choose, ...scenario }: Scenario) {
             if (known.state === 'new') await biographies.record([{ accountKey, eventId, facts }])
             return known
           }),
+        complete: (accountKey, eventId, work, outcome, facts = []) =>
+          effect(process, async () => {
+            const known = await progress.complete(accountKey, eventId, work, outcome)
+            if (known.state === 'new') await biographies.record([{ accountKey, eventId, facts }])
+            return known
+          }),
         finish: (accountKey, eventId, work, outcome, facts = []) =>
           effect(process, async () => {
             await progress.finish(accountKey, eventId, work, outcome)

@@ -80,6 +80,14 @@ export function createMemoryProgress(
       await tell(accountKey, eventId, facts)
     },
 
+    async complete(accountKey, eventId, work, outcome, facts) {
+      const progress = known(accountKey, eventId, work)
+      if (progress.state !== 'new') return progress
+      keep(accountKey, eventId, work, { state: 'done', outcome })
+      await tell(accountKey, eventId, facts)
+      return progress
+    },
+
     async outcome(accountKey, eventId, work) {
       const progress = known(accountKey, eventId, work)
       return progress.state === 'done' ? progress.outcome : undefined

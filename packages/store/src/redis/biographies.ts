@@ -91,8 +91,7 @@ export function createRedisBiographies(
 /** In the order in which they were told; of those that say the same, the first. */
 function factsOf(values: readonly string[]): BiographyFact[] {
   const facts = new Map<string, BiographyFact>()
-  for (const value of values) {
-    const fact = JSON.parse(value) as BiographyFact
+  for (const fact of values.flatMap((value) => JSON.parse(value) as BiographyFact[])) {
     const id = factIdOf(fact)
     if (!facts.has(id)) facts.set(id, fact)
   }

@@ -5,7 +5,7 @@
  *
  * - Progress is a hash per event, of its pieces of work. The first character of a value says how far the work is (`?` begun, `=` done); the
  *   plan or the outcome follows as JSON. A list has the events in the order in which work on them began.
- * - A biography is a list of facts as JSON per event, as they were told; who reads it leaves out what was told twice. An index has the
+ * - A biography is a list per event, of lists of facts as JSON, as they were told; who reads it leaves out what was told twice. An index has the
  *   account's events by the time (of Redis, in microseconds) at which their `received` fact was told. Facts without one are not in
  *   the index, and live for an hour only: it comes late, or the event was forgotten.
  */
@@ -16,8 +16,11 @@ import type { RedisConnection } from './connection.ts'
 import { gathered } from './gathering.ts'
 import type { Keys } from './keys.ts'
 
+/** How a value of a piece of work begins. */
 export const BEGUN = '?'
 export const DONE = '='
+/** Written as done, unless the work was begun before. */
+export const DONE_IF_NEW = '!'
 
 /** Progress is kept a little longer than asked, so that not every change has to move its end. */
 const PROGRESS_SLACK = 1.1
@@ -37,41 +40,44 @@ if expired + #excess > 0 then redis.call('INCRBY', KEYS[2], expired + #excess) e
 `
 
 /**
- * KEYS[3]: the events with progress; then of each entry its progress and its facts. ARGV[3]: ms to keep facts without an event, ms to keep
- * progress, the same and a little more, events with progress to keep; then of each entry its event_id, its work (empty: facts only), the
- * work's value, `1` when it has the `received` fact, how many facts, and each fact. Events that are received together keep their order, a
- * microsecond apart. Returns for each entry the value that its begun work had before, or nothing; the events whose biographies fell off; the
- * events whose progress is too much.
+ * KEYS[3]: the events with progress; then of each entry its progress and its biography. ARGV[3]: ms to keep facts without an event, ms to keep
+ * progress, the same and a little more, events with progress to keep, how long a progress key is before its event_id; then of each entry
+ * its work (empty: facts only), the work's value, `1` when it has the `received` fact, its facts as a JSON list (empty: none). Events that are
+ * received together keep their order, a microsecond apart. Returns for each entry the value that its work had before, unless that did not
+ * matter; the events whose biographies fell off; the events whose progress is too much.
  */
 const WRITE = `
 local time = redis.call('TIME')
 local received = time[1] * 1000000 + time[2]
 local call, ttl = redis.call, tonumber(ARGV[4])
-local known, fresh, at = {}, {}, 7
+local known, fresh, at = {}, {}, 8
 for k = 4, #KEYS, 2 do
-  local entry, work, facts = k / 2 - 1, ARGV[at + 1], tonumber(ARGV[at + 4])
+  local entry, work, value, facts = k / 2 - 1, ARGV[at], ARGV[at + 1], ARGV[at + 3]
   known[entry] = false
   if work ~= '' then
-    if string.byte(ARGV[at + 2]) == 61 then
-      call('HSET', KEYS[k], work, ARGV[at + 2])
-    elseif call('HSETNX', KEYS[k], work, ARGV[at + 2]) == 0 then
-      known[entry] = call('HGET', KEYS[k], work)
+    local kind = string.byte(value)
+    if kind == 61 then
+      call('HSET', KEYS[k], work, value)
+    else
+      if kind == 33 then value = '=' .. string.sub(value, 2) end
+      if call('HSETNX', KEYS[k], work, value) == 0 then known[entry] = call('HGET', KEYS[k], work) end
     end
     if not known[entry] then
       local left = call('PTTL', KEYS[k])
-      if left < 0 then fresh[#fresh + 1] = ARGV[at] end
+      if left < 0 then fresh[#fresh + 1] = string.sub(KEYS[k], ARGV[7] + 1) end
       if left < ttl then call('PEXPIRE', KEYS[k], ARGV[5]) end
     end
   end
-  if facts > 0 and not known[entry] then
-    local length = call('RPUSH', KEYS[k + 1], unpack(ARGV, at + 5, at + 4 + facts))
-    if ARGV[at + 3] == '1' and call('ZADD', KEYS[1], 'NX', received + entry, ARGV[at]) == 1 then
+  if facts ~= '' and not known[entry] then
+    local length = call('RPUSH', KEYS[k + 1], facts)
+    if ARGV[at + 2] == '1'
+      and call('ZADD', KEYS[1], 'NX', received + entry, string.sub(KEYS[k], ARGV[7] + 1)) == 1 then
       call('PEXPIRE', KEYS[k + 1], ARGV[1])
-    elseif length == facts then
+    elseif length == 1 then
       call('PEXPIRE', KEYS[k + 1], ARGV[3])
     end
   end
-  at = at + 5 + facts
+  at = at + 4
 end
 ${FORGET_BIOGRAPHIES}
 local oldest = {}
@@ -107,15 +113,15 @@ return dropped
 
 export interface ChronicleEntry {
   eventId: string
-  /** A piece of work and its value: `BEGUN` and the plan, or `DONE` and the outcome. Absent: only facts are told. */
+  /** A piece of work and its value: `BEGUN` and the plan, or `DONE` or `DONE_IF_NEW` and the outcome. Absent: only facts are told. */
   work?: string
   value?: string
-  /** Told unless the work that is to be begun was begun before. */
+  /** Told unless the value was not written. */
   facts: readonly BiographyFact[]
 }
 
 export interface Chronicle {
-  /** Resolves to the value that the work had before, when it was to be begun and was already. */
+  /** Resolves to the value that the work had before, when that kept this one from being written; else to null. */
   write(accountKey: string, entry: ChronicleEntry): Promise<string | null>
   /** Removes the biographies of events that are no longer in the index. Goes on in the background; what fails ends by its time. */
   dropFacts(accountKey: string, eventIds: readonly string[]): void
@@ -151,11 +157,11 @@ export function createChronicle(bounds: ChronicleBounds, deps: ChronicleDeps): C
   const write = gathered<ChronicleEntry, string | null>(async (accountKey, entries) => {
     const index = keys.biographies(accountKey)
     const scriptKeys = [index.events, index.forgotten, keys.progressOf(accountKey).events]
-    const args: (string | number)[] = [...limits]
+    const args: (string | number)[] = [...limits, keys.progress(accountKey, '').length]
     for (const { eventId, work = '', value = '', facts } of entries) {
       scriptKeys.push(keys.progress(accountKey, eventId), keys.biography(accountKey, eventId))
-      args.push(eventId, work, value, facts.some(isReceived) ? 1 : 0, facts.length)
-      for (const fact of facts) args.push(JSON.stringify(fact))
+      const told = facts.length === 0 ? '' : JSON.stringify(facts)
+      args.push(work, value, facts.some(isReceived) ? 1 : 0, told)
     }
     const [known, excess, oldest] = await writeScript(scriptKeys, args)
     dropFacts(accountKey, excess)

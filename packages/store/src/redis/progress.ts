@@ -1,6 +1,6 @@
 /** Progress in Redis; `chronicle.ts` writes it, and says how it is kept. */
 import type { Progress, ProgressStore } from '../ports.ts'
-import { BEGUN, type Chronicle, DONE } from './chronicle.ts'
+import { BEGUN, type Chronicle, DONE, DONE_IF_NEW } from './chronicle.ts'
 import type { RedisConnection } from './connection.ts'
 import type { Keys } from './keys.ts'
 
@@ -19,6 +19,11 @@ export function createRedisProgress(deps: {
     async finish(accountKey, eventId, work, outcome, facts = []) {
       const value = DONE + JSON.stringify(outcome)
       await chronicle.write(accountKey, { eventId, work, value, facts })
+    },
+
+    async complete(accountKey, eventId, work, outcome, facts = []) {
+      const value = DONE_IF_NEW + JSON.stringify(outcome)
+      return progressOf(await chronicle.write(accountKey, { eventId, work, value, facts }))
     },
 
     async outcome(accountKey, eventId, work) {

@@ -32,6 +32,26 @@ export function describeProgress(engine: Engine): void {
     expect(await store.progress.outcome(account, 'e', 'dispatch')).toBe('outcome')
   })
 
+  it('completes a piece of work in one step unless somebody began it', async () => {
+    const account = freshAccount()
+    const { progress, biographies } = store
+    const facts = [received('e'), matched('r')]
+    expect(await progress.complete(account, 'e', 'w', 'first', facts)).toEqual({ state: 'new' })
+    expect(await biographies.get(account, 'e')).toMatchObject({ outcome: 'pending' })
+    expect(await progress.complete(account, 'e', 'w', 'second', [ended('r')])).toEqual({
+      state: 'done',
+      outcome: 'first',
+    })
+    expect(await progress.outcome(account, 'e', 'w')).toBe('first')
+    await progress.begin(account, 'e', 'v', 'plan')
+    expect(await progress.complete(account, 'e', 'v', 'third', [ended('r')])).toEqual({
+      state: 'begun',
+      plan: 'plan',
+    })
+    expect(await progress.outcome(account, 'e', 'v')).toBeUndefined()
+    expect(await biographies.get(account, 'e')).toMatchObject({ outcome: 'pending' })
+  })
+
   it('lets one of many who begin at once be the first', async () => {
     const account = freshAccount()
     const all = await Promise.all(
@@ -62,6 +82,8 @@ export function describeProgress(engine: Engine): void {
       })
       await store.progress.finish(account, 'e', work, json)
       expect(await store.progress.outcome(account, 'e', work)).toEqual(json)
+      await store.progress.complete(account, 'f', work, json)
+      expect(await store.progress.outcome(account, 'f', work)).toEqual(json)
     }
     await keeps(HARD_JSON)
     await fc.assert(fc.asyncProperty(anyJson(), keeps), { numRuns: engine.runs })

@@ -67,6 +67,7 @@ async function useEverything({ chains, catalog, contacts, channels, ...rest }: S
   await progress.finish('acc', 'e', 'w', 2, [step('r', 's')])
   await progress.finish('acc', 'f', 'w', 2)
   await progress.begin('acc', 'e', 'w', 3)
+  await progress.complete('acc', 'e', 'v', 2)
   await progress.outcome('acc', 'e', 'w')
   await progress.forgotten('acc')
   await documents.put('acc', 'polls', 'p', 1)
