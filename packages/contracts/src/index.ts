@@ -145,9 +145,19 @@ export {
 } from './problem.ts'
 export { RETRY_DELAYS_MS, retryDelayAtLeast } from './retry-delays.ts'
 export {
+  type CurrentState,
+  currentStateSchema,
+  cursorSchema,
   type Entity,
+  type EventFrame,
   entitySchema,
+  eventFrameSchema,
   FLOW_STATES,
+  type GapFrame,
+  gapFrameSchema,
+  type ListedSubscription,
+  listedSubscriptionSchema,
+  MAX_CURSOR_CHARS,
   requestIdSchema,
   SOCKET_SUBPROTOCOL,
   type SocketAnswer,

@@ -2,10 +2,11 @@
  * The frames of the edge protocol (subprotocol `signalbox.v1`).
  *
  * Key order is part of the frames: answers are `request_id, errors, status`; events are `event, request_id, data`, so a
- * client may compare bytes. No field appears that the client did not ask for.
+ * client may compare bytes. No field appears that the client did not ask for; those it asked for come last.
  */
 import { z } from 'zod'
-import { keySchema } from './names.ts'
+import { eventSchema } from './event.ts'
+import { jsonObjectSchema, keySchema, LIMITS, nameSchema } from './names.ts'
 
 export const SOCKET_SUBPROTOCOL = 'signalbox.v1'
 
@@ -16,19 +17,75 @@ export const STEP_STATES = ['inactive', 'active', 'paused', 'completed'] as cons
 /** The client's own number or string for a question; echoed in its answer and, for a subscription, in its frames. */
 export const requestIdSchema = z.union([z.number(), z.string().min(1).max(128)])
 
-const stateSubscription = z.looseObject({ person_key: keySchema, entity: entitySchema })
+export const MAX_CURSOR_CHARS = 128
+
+/** Opaque to clients: how far one has come in a channel. */
+export const cursorSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9_.~-]+$/, 'is not a cursor')
+  .max(MAX_CURSOR_CHARS, 'is not a cursor')
+  .meta({ id: 'Cursor', description: 'How far a client has come; only to be given back.' })
+
+const stateSelector = z.looseObject({ person_key: keySchema, entity: entitySchema })
+
+/** Which events: those that have everything that is named here. It identifies a subscription. */
+const eventSelector = z.looseObject({
+  conversation_key: keySchema.optional(),
+  conversation_type: nameSchema.optional(),
+  event_type: nameSchema.optional(),
+  person_key: keySchema.optional(),
+  /** Everything of the account; needs a token of the account. */
+  all: z.literal(true).optional(),
+  /** CEL over `event`. */
+  when: z.string().min(1).max(LIMITS.maxExpressionChars).optional(),
+})
+
+const RESUMING = {
+  /** True: frames carry cursors, and a gap is told. */
+  resume: z.boolean().optional(),
+  /** What comes after this cursor is delivered first. Implies `resume`. */
+  since: cursorSchema.optional(),
+}
+
+/** Needs a subject: `when` alone would be evaluated for every event of the account. */
+function requireSubject<Schema extends typeof eventSelector>(schema: Schema) {
+  return schema.refine(
+    ({ conversation_key, conversation_type, event_type, person_key, all }) =>
+      (conversation_key ?? conversation_type ?? event_type ?? person_key ?? all) !== undefined,
+    'needs at least one of conversation_key, conversation_type, event_type, person_key, all',
+  )
+}
 
 export const socketRequestSchema = z
   .discriminatedUnion('action', [
     z.looseObject({
       action: z.literal('subscribe_state_change'),
       request_id: requestIdSchema,
-      data: stateSubscription,
+      data: stateSelector.extend({
+        ...RESUMING,
+        /** True: the answer tells the person's current states. */
+        snapshot: z.boolean().optional(),
+      }),
     }),
     z.looseObject({
       action: z.literal('unsubscribe_state_change'),
       request_id: requestIdSchema,
-      data: stateSubscription,
+      data: stateSelector,
+    }),
+    z.looseObject({
+      action: z.literal('subscribe'),
+      request_id: requestIdSchema,
+      data: requireSubject(eventSelector.extend(RESUMING)),
+    }),
+    z.looseObject({
+      action: z.literal('unsubscribe'),
+      request_id: requestIdSchema,
+      data: requireSubject(eventSelector),
+    }),
+    z.looseObject({
+      action: z.literal('list'),
+      request_id: requestIdSchema,
+      data: z.looseObject({}).optional(),
     }),
   ])
   .meta({ id: 'SocketRequest' })
@@ -39,11 +96,36 @@ export const socketErrorSchema = z.strictObject({
   path: z.string().optional(),
 })
 
+/** What a flow or step of a person is in now. */
+export const currentStateSchema = z
+  .strictObject({
+    entity: entitySchema,
+    id: z.string(),
+    identifier: z.string(),
+    state: z.string(),
+  })
+  .meta({ id: 'CurrentState' })
+
+/** A subscription as `list` tells it: the request that would make it. */
+export const listedSubscriptionSchema = z.strictObject({
+  action: z.enum(['subscribe_state_change', 'subscribe']),
+  request_id: requestIdSchema,
+  data: jsonObjectSchema,
+})
+
 export const socketAnswerSchema = z
   .strictObject({
     request_id: requestIdSchema.nullable(),
     errors: z.array(socketErrorSchema),
     status: z.int(),
+    /** Where the subscription begins; asked for by `resume`. */
+    cursor: cursorSchema.optional(),
+    /** Whether everything after `since` comes; asked for by `since`. */
+    recovered: z.boolean().optional(),
+    /** The one that changed longest ago first; asked for by `snapshot`, or `since` when it was not recovered. */
+    snapshot: z.array(currentStateSchema).optional(),
+    /** Asked for by `list`. */
+    subscriptions: z.array(listedSubscriptionSchema).optional(),
   })
   .meta({ id: 'SocketAnswer' })
 
@@ -74,13 +156,37 @@ export const stateChangeFrameSchema = z
       state: z.string(),
       previous_state: z.string().nullable(),
     }),
+    cursor: cursorSchema.optional(),
   })
   .meta({ id: 'StateChangeFrame' })
+
+export const eventFrameSchema = z
+  .strictObject({
+    event: z.literal('event'),
+    request_id: requestIdSchema,
+    data: eventSchema,
+    cursor: cursorSchema.optional(),
+  })
+  .meta({ id: 'EventFrame' })
+
+/** Something was missed for good; what comes after the cursor comes. */
+export const gapFrameSchema = z
+  .strictObject({
+    event: z.literal('gap'),
+    request_id: requestIdSchema,
+    data: z.strictObject({ snapshot: z.array(currentStateSchema).optional() }),
+    cursor: cursorSchema,
+  })
+  .meta({ id: 'GapFrame' })
 
 export type Entity = z.infer<typeof entitySchema>
 export type SocketRequest = z.infer<typeof socketRequestSchema>
 export type SocketError = z.infer<typeof socketErrorSchema>
 export type SocketAnswer = z.infer<typeof socketAnswerSchema>
+export type CurrentState = z.infer<typeof currentStateSchema>
+export type ListedSubscription = z.infer<typeof listedSubscriptionSchema>
+export type EventFrame = z.infer<typeof eventFrameSchema>
+export type GapFrame = z.infer<typeof gapFrameSchema>
 export type StateChange = z.infer<typeof stateChangeSchema>
 export type StateChangeFrame = z.infer<typeof stateChangeFrameSchema>
 

@@ -59,11 +59,15 @@ describe('a request over a socket', () => {
     { ...request, action: 'unsubscribe_state_change' },
     { ...request, request_id: 'r-1' },
     { ...request, data: { ...request.data, entity: 'step' }, more: true },
+    { ...request, action: 'subscribe', data: { event_type: 'said', when: 'true' } },
+    { ...request, action: 'unsubscribe', data: { all: true } },
+    { action: 'list', request_id: 1 },
   ])('may be %j', (candidate) => {
     expect(socketRequestSchema.safeParse(candidate).success).toBe(true)
   })
   test.each([
-    { ...request, action: 'subscribe' },
+    { ...request, action: 'publish' },
+    { ...request, action: 'subscribe', data: { when: 'true' } },
     { ...request, request_id: null },
     { ...request, request_id: '' },
     { ...request, data: { person_key: 'p1', entity: 'run' } },

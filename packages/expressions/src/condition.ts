@@ -9,9 +9,9 @@ export interface Condition {
   /**
    * Throws `AppError` `SB_EVALUATION` (not retryable) when it cannot be answered: a field is missing, types do not fit, it takes
    * too many steps, or what comes out is not a bool. A missing field is an error and not false, because a
-   * misspelt field would otherwise switch a chain off without a word.
+   * misspelt field would otherwise switch a chain off without a word. `maxSteps`: how much it may cost; default 200,000.
    */
-  evaluate(scope: Scope): boolean
+  evaluate(scope: Scope, options?: { maxSteps?: number }): boolean
   readonly references: readonly Reference[]
 }
 
@@ -20,9 +20,9 @@ export function compileCondition(text: string): Condition {
   const expression = compiled(text)
   return {
     references: expression.references,
-    evaluate: (scope) =>
+    evaluate: (scope, { maxSteps } = {}) =>
       evaluating(text, '', () => {
-        const value = expression.evaluate(scope, createBudget())
+        const value = expression.evaluate(scope, createBudget(maxSteps))
         if (typeof value === 'boolean') return value
         throw new Fault(`a condition must be true or false, and it is ${article(value)}`)
       }),

@@ -5,25 +5,39 @@
  * - live: messages are passed on as they come
  * - behind: some may have been missed; they are read from the log, in order, and what arrives meanwhile is read there too
  *
- * Messages count as missed when the store says so (`onLost`) and when an offset is skipped.
+ * Messages count as missed when the store says so (`onLost`), and when one arrives that does not follow the last one. A *break* is
+ * when it cannot be said that the log goes on from there: it was trimmed past it, lost its newest part, or is another epoch's.
  */
 import { backoffDelayMs, delay, type Log } from '@signalbox/kit'
-import type { Channel, ChannelMessage, ChannelStore, Unsubscribe } from '@signalbox/store'
+import type {
+  Channel,
+  ChannelMessage,
+  ChannelPosition,
+  ChannelStore,
+  ChannelView,
+  Unsubscribe,
+} from '@signalbox/store'
+import { asCursor, following, offsetBefore } from './cursor.ts'
+import { PAGE } from './limits.ts'
 
-/** Messages in one read of the log. */
-const PAGE = 1_000
+/** Ids of the newest messages, by which one is known again that is in the log after a break, or arrives once more. */
+const MAX_RECENT = { person: 16, account: 64 } as const satisfies Record<Channel['kind'], number>
 
-/**
- * Ids of the newest messages, by which a message is known again: one that was read from the log and arrives by subscription
- * afterwards (few are ever on their way), and the place in a log whose offsets began again.
- */
-const MAX_RECENT = 64
+/** The log as it was found after a break. */
+export interface Break {
+  /** Who counts positions goes on from here. */
+  end: ChannelPosition
+  /** What is current at the end, of a person's channel. */
+  states?: string[]
+}
 
 export interface ChannelFeedDeps {
   channels: Pick<ChannelStore, 'subscribe' | 'open'>
   log: Log
   /** In order, each message once. */
   onMessage(message: ChannelMessage): void
+  /** Messages that are in the log, up to its end, and were not passed on before follow. */
+  onBreak(found: Break): void
   /** So many messages had left the log before they could be read. */
   onMissed(count: number): void
 }
@@ -31,18 +45,22 @@ export interface ChannelFeedDeps {
 export interface ChannelFeed {
   /** Resolves when every message from now on will be passed on; rejects when the store cannot be reached. */
   live(): Promise<void>
+  /** Of the last message that was passed on, or the log's end at the start. Once it is live. */
+  readonly position: ChannelPosition
+  /** Looks at the log again; resolves and rejects as `live`. */
+  check(): Promise<void>
   /** No more messages. Idempotent; never rejects. */
   close(): Promise<void>
 }
 
 export function openChannelFeed(
   channel: Channel,
-  { channels, log, onMessage, onMissed }: ChannelFeedDeps,
+  { channels, log, onMessage, onBreak, onMissed }: ChannelFeedDeps,
 ): ChannelFeed {
   const closing = new AbortController()
   const recent: string[] = []
-  /** 0: nothing was in the log at the start, and nothing has come; what was there before may have been forgotten for its age. */
-  let lastOffset = 0
+  const maxRecent = MAX_RECENT[channel.kind]
+  let position: ChannelPosition = { epoch: '', offset: 0, id: '' }
   let isStarted = false
   let isCatchingUp = false
   /** Something may have been missed that the reading under way does not see. */
@@ -54,7 +72,9 @@ export function openChannelFeed(
   async function start(): Promise<Unsubscribe> {
     const unsubscribe = await channels.subscribe(channel, onArrival, onLost)
     try {
-      for (const message of await read(0)) remember(message)
+      const { end, messages } = await channels.open(channel, { limit: maxRecent })
+      recent.push(...messages.map(({ id }) => id))
+      position = end
     } catch (error) {
       await unsubscribe()
       throw error
@@ -65,23 +85,19 @@ export function openChannelFeed(
   }
 
   function onArrival(message: ChannelMessage): void {
+    const { epoch, offset, id } = message
     if (!isStarted || isCatchingUp) {
       isBehind = true
-    } else if (!recent.includes(message.id)) {
-      // n.b. an offset below the last one is no sign of a double: a channel that was forgotten for its age begins again at 1.
-      if (message.offset > lastOffset + 1) onLost()
-      else pass(message)
+    } else if (epoch === position.epoch && offset === position.offset + 1) {
+      pass(message)
+    } else if (epoch !== position.epoch || offset > position.offset || !recent.includes(id)) {
+      onLost()
     }
   }
 
   function onLost(): void {
     isBehind = true
     if (isStarted && !isCatchingUp) void catchUp()
-  }
-
-  async function read(afterOffset: number): Promise<ChannelMessage[]> {
-    const { messages } = await channels.open(channel, { afterOffset, limit: PAGE })
-    return messages
   }
 
   async function catchUp(): Promise<void> {
@@ -102,33 +118,42 @@ export function openChannelFeed(
 
   async function readMissed(): Promise<void> {
     isBehind = false
-    const kept = await read(Math.max(0, lastOffset - 1))
-    const first = kept[0]
-    if (first === undefined || first.offset <= lastOffset) {
-      const isSameLog = first === undefined ? lastOffset === 0 : first.id === recent.at(-1)
-      passAfterKnown(isSameLog ? kept : await read(0))
-    } else {
-      const missed = first.offset - lastOffset - 1
-      if (lastOffset > 0 && missed > 0) onMissed(missed)
-      passAfterKnown(kept)
-    }
-    if (kept.length === PAGE) isBehind = true
+    const view = await channels.open(channel, { afterOffset: offsetBefore(position), limit: PAGE })
+    const missed = following(asCursor(position), view)
+    if (missed === undefined) return goOnAfterBreak(view)
+    for (const message of missed) pass(message)
+    if (view.messages.length === PAGE) isBehind = true
   }
 
-  function passAfterKnown(kept: readonly ChannelMessage[]): void {
-    const known = kept.findLastIndex(({ id }) => recent.includes(id))
-    for (const message of kept.slice(known + 1)) pass(message)
+  async function goOnAfterBreak({ end, messages }: ChannelView): Promise<void> {
+    const first = messages[0]
+    const lost = first?.epoch === position.epoch ? first.offset - position.offset - 1 : 0
+    if (lost > 0 && end.offset > position.offset) onMissed(lost)
+
+    const states = channel.kind === 'person'
+    const view = await channels.open(channel, { limit: PAGE, states })
+    const known = view.messages.findLastIndex(({ id }) => recent.includes(id))
+    const isWhole = known >= 0 || view.messages.length < PAGE
+    const kept = isWhole ? view : await channels.open(channel, { afterOffset: 0, limit: PAGE })
+    if (closing.signal.aborted) return
+    onBreak({ end: view.end, ...(view.states ? { states: view.states } : {}) })
+    for (const message of kept.messages.slice(known + 1)) pass(message)
+    if (isWhole) position = view.end
+    else isBehind = true
   }
 
   function pass(message: ChannelMessage): void {
-    remember(message)
+    const { epoch, offset, id } = message
+    position = { epoch, offset, id }
+    recent.push(id)
+    if (recent.length > maxRecent) recent.shift()
     if (!closing.signal.aborted) onMessage(message)
   }
 
-  function remember({ offset, id }: ChannelMessage): void {
-    lastOffset = offset
-    recent.push(id)
-    if (recent.length > MAX_RECENT) recent.shift()
+  /** n.b. while the store cannot be read the last reading has failed, and so does this: nobody waits for an outage to end. */
+  async function live(): Promise<void> {
+    await started
+    while (isCatchingUp) await reading
   }
 
   async function close(): Promise<void> {
@@ -143,10 +168,13 @@ export function openChannelFeed(
 
   let closed: Promise<void> | undefined
   return {
-    async live() {
-      await started
-      // n.b. while the store cannot be read the last reading has failed, and so does this: nobody waits for an outage to end.
-      while (isCatchingUp) await reading
+    live,
+    get position() {
+      return position
+    },
+    async check() {
+      onLost()
+      await live()
     },
     close() {
       closed ??= close()

@@ -5,26 +5,34 @@
  */
 import type { SocketAnswer, TokenClaims } from '@signalbox/contracts'
 import { isRetryable, type Log } from '@signalbox/kit'
-import type { ChannelRegistry, Hold } from './channel-registry.ts'
+import type { ChannelRegistry } from './channel-registry.ts'
 import { CLOSE_CODES, type CloseCode } from './close-codes.ts'
-import { Frame, framePrefix } from './frame.ts'
+import { Frame } from './frame.ts'
 import { MAX_WAITING_REQUESTS } from './limits.ts'
 import type { EdgeMetrics } from './metrics.ts'
 import {
+  type AnswerExtras,
   answerFrame,
   type ConnectionState,
   decide,
-  type Interest,
-  interestKey,
+  listed,
+  type RepeatDecision,
   type RequestId,
   refusal,
+  type SubscribeDecision,
   success,
 } from './protocol.ts'
+import { channelOf, selectorKey } from './selector.ts'
+import { type Outlet, Subscription } from './subscription.ts'
 
 /** What a connection asks of its socket. */
 export interface ClientSocket {
   /** False: too much waits for the client already, and the frame was dropped. */
   write(frame: Frame): boolean
+  /** So much waits for the client that what can wait should. */
+  readonly isCongested: boolean
+  /** Resolves when it is not, or the socket is closed. */
+  drained(): Promise<void>
   /** After what was written. */
   close(code: number, reason: string): void
   /** Stops reading from the client. */
@@ -41,7 +49,7 @@ export interface ConnectionDeps {
   socket: ClientSocket
   channels: Pick<ChannelRegistry, 'hold'>
   log: Log
-  metrics: Pick<EdgeMetrics, 'closes'>
+  metrics: Pick<EdgeMetrics, 'closes' | 'resumes' | 'gaps' | 'filterFaults'>
 }
 
 export interface Connection {
@@ -60,11 +68,19 @@ export function createConnection(
   { claims, maxSubscriptions }: ConnectionOptions,
   { socket, channels, log, metrics }: ConnectionDeps,
 ): Connection {
-  const subscriptions = new Map<string, Hold>()
+  const subscriptions = new Map<string, Subscription>()
   const state: ConnectionState = { claims, subscriptions, maxSubscriptions }
   let isOpen = true
   let waitingRequests = 0
   let lastRequest: Promise<void> = Promise.resolve()
+
+  const outlet: Outlet = {
+    send,
+    get isCongested() {
+      return socket.isCongested
+    },
+    drained: () => socket.drained(),
+  }
 
   async function handle(text: string | undefined): Promise<void> {
     if (!isOpen) return
@@ -73,40 +89,61 @@ export function createConnection(
       case 'answer':
         return answer(decision.answer)
       case 'subscribe':
-        return subscribe(decision.requestId, decision.interest)
+        return subscribe(decision)
+      case 'repeat':
+        return repeat(decision)
       case 'unsubscribe': {
-        const key = interestKey(decision.interest)
-        subscriptions.get(key)?.release()
+        const key = selectorKey(decision.selector)
+        subscriptions.get(key)?.end()
         subscriptions.delete(key)
         return answer(success(decision.requestId))
       }
+      case 'list':
+        return answer(success(decision.requestId), {
+          subscriptions: [...subscriptions.values()].map(listed),
+        })
     }
   }
 
-  async function subscribe(requestId: RequestId, interest: Interest): Promise<void> {
-    let hold: Hold
+  async function subscribe(decision: SubscribeDecision): Promise<void> {
+    const { requestId, selector, wishes } = decision
+    let subscription: Subscription | undefined
+    let extras: AnswerExtras
     try {
-      hold = await channels.hold({
-        accountKey: claims.account_key,
-        kind: 'person',
-        personKey: interest.personKey,
-      })
+      const hold = await channels.hold(channelOf(selector, claims.account_key))
+      if (!isOpen) return hold.release()
+      subscription = new Subscription(decision, { hold, outlet, log, metrics })
+      extras = await subscription.begin(wishes)
     } catch (error) {
-      const level = isRetryable(error) ? 'debug' : 'error'
-      log[level]({ err: error, accountKey: claims.account_key }, 'socket.subscribe_failed')
-      return answer(refusal(requestId, error))
+      subscription?.end()
+      return refuse(requestId, error)
     }
-    if (!isOpen) return hold.release()
-    subscriptions.set(interestKey(interest), hold)
-    answer(success(requestId))
-    const prefix = framePrefix('state_change', requestId)
-    hold.listen((change) => {
-      if (change.entity === interest.entity) send(change.body.after(prefix))
-    })
+    if (!isOpen) return subscription.end()
+    subscriptions.set(selectorKey(selector), subscription)
+    answer(success(requestId), extras)
+    subscription.goLive()
   }
 
-  function answer(content: SocketAnswer): void {
-    send(new Frame('answer', [answerFrame(content)]))
+  async function repeat({ requestId, selector, wishes }: RepeatDecision): Promise<void> {
+    const subscription = subscriptions.get(selectorKey(selector))!
+    let extras: AnswerExtras
+    try {
+      extras = await subscription.repeat(wishes)
+    } catch (error) {
+      return refuse(requestId, error)
+    }
+    answer(success(requestId), extras)
+    subscription.goLive()
+  }
+
+  function refuse(requestId: RequestId, error: unknown): void {
+    const level = isRetryable(error) ? 'debug' : 'error'
+    log[level]({ err: error, accountKey: claims.account_key }, 'socket.subscribe_failed')
+    answer(refusal(requestId, error))
+  }
+
+  function answer(content: SocketAnswer, extras?: AnswerExtras): void {
+    send(new Frame('answer', [answerFrame(content, extras)]))
   }
 
   function send(frame: Frame): void {
@@ -123,7 +160,7 @@ export function createConnection(
 
   function end(): void {
     isOpen = false
-    for (const hold of subscriptions.values()) hold.release()
+    for (const subscription of subscriptions.values()) subscription.end()
     subscriptions.clear()
   }
 

@@ -32,6 +32,14 @@ export class EdgeSocket extends WebSocket implements ClientSocket {
     return this.#writer?.write(frame) ?? false
   }
 
+  get isCongested(): boolean {
+    return this.#writer?.isCongested ?? false
+  }
+
+  async drained(): Promise<void> {
+    await this.#writer?.drained()
+  }
+
   /** n.b. ws itself calls it too, to answer the client's closing: what waits goes first. */
   override close(code?: number, reason?: string | Buffer): void {
     this.#writer?.flush()

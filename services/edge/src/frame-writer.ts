@@ -16,6 +16,8 @@ export interface ClientStream {
   readonly writable: boolean
   readonly writableLength: number
   write(bytes: Uint8Array): boolean
+  once(event: 'drain' | 'close', listener: () => void): unknown
+  off(event: 'drain' | 'close', listener: () => void): unknown
 }
 
 /** The protocol above it; a ws `WebSocket` is one. Written to while it is open. */
@@ -144,10 +146,23 @@ export class FrameWriter {
     this.#state = state
   }
 
+  /** A quarter of what may wait does. */
+  get isCongested(): boolean {
+    return this.#waitingBytes > this.#writers.options.maxBufferedBytes / 4
+  }
+
+  /** Resolves when it is not congested, or the stream is gone. */
+  async drained(): Promise<void> {
+    while (this.isCongested && this.#stream.writable) {
+      this.flush()
+      if (this.#stream.writableLength > 0) await untilDrained(this.#stream)
+    }
+  }
+
   /** False: the frame was dropped, because more than the bound would wait. A single frame may be as large as it is. */
   write(frame: Frame): boolean {
     const { joinMs, maxBufferedBytes } = this.#writers.options
-    const waitingBytes = (this.#waiting?.byteLength ?? 0) + this.#stream.writableLength
+    const waitingBytes = this.#waitingBytes
     if (waitingBytes > 0 && waitingBytes + frame.bytes.length > maxBufferedBytes) return false
     this.#writers.count(frame.kind)
     if (joinMs === 0) {
@@ -175,6 +190,10 @@ export class FrameWriter {
     this.#send(run)
   }
 
+  get #waitingBytes(): number {
+    return (this.#waiting?.byteLength ?? 0) + this.#stream.writableLength
+  }
+
   #isQuiet(joinMs: number): boolean {
     return performance.now() - this.#lastWriteMs >= joinMs
   }
@@ -184,4 +203,16 @@ export class FrameWriter {
     this.#writers.wrote(run)
     this.#stream.write(run.bytes)
   }
+}
+
+function untilDrained(stream: ClientStream): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      stream.off('drain', done)
+      stream.off('close', done)
+      resolve()
+    }
+    stream.once('drain', done)
+    stream.once('close', done)
+  })
 }

@@ -18,6 +18,9 @@ export const MAX_FRAGMENTS = 64
 /** Requests of one socket that wait for their turn; beyond them it is not read until they are answered. */
 export const MAX_WAITING_REQUESTS = 64
 
+/** Messages in one read of a channel's log: an account's may be 256 KiB each. */
+export const PAGE = 100
+
 /** Field errors in one answer. */
 export const MAX_ANSWERED_ERRORS = 20
 

@@ -41,6 +41,22 @@ export function createEdgeMetrics(registry: Metrics, sockets: Population) {
       'signalbox_edge_missed_total',
       'Messages that had left a channel log before a gap could be filled.',
     ),
+    resumes: counter(
+      registry,
+      'signalbox_edge_resumes_total',
+      'Subscribes with a cursor, by whether everything after it comes.',
+      ['outcome'],
+    ),
+    gaps: counter(
+      registry,
+      'signalbox_edge_gaps_total',
+      'Gaps that resuming subscriptions were told of.',
+    ),
+    filterFaults: counter(
+      registry,
+      'signalbox_edge_filter_faults_total',
+      'Conditions of subscriptions that could not be answered for an event, and so did not match.',
+    ),
     latency: durationHistogram(
       registry,
       'signalbox_edge_delivery_seconds',

@@ -4,19 +4,30 @@
  * Every refusal answers and leaves the socket open. docs/websocket-protocol.md is this file for client authors.
  */
 import {
-  type Entity,
+  type ListedSubscription,
   requestIdSchema,
   type SocketAnswer,
   socketRequestSchema,
   type TokenClaims,
 } from '@signalbox/contracts'
 import { AppError, AuthError, type ErrorCode, InvalidInputError, parseInput } from '@signalbox/kit'
+import { type Cursor, parseCursor } from './cursor.ts'
 import { MAX_ANSWERED_ERRORS } from './limits.ts'
+import {
+  type EventSelector,
+  filterOf,
+  type MessageFilter,
+  type Selector,
+  type StateSelector,
+  selectorData,
+  selectorKey,
+} from './selector.ts'
 
 /** All that an answer's errors can be; docs/websocket-protocol.md says when. */
 export const ANSWER_CODES: readonly ErrorCode[] = [
   'SB_INVALID_JSON',
   'SB_INVALID_INPUT',
+  'SB_INVALID_EXPRESSION',
   'SB_FORBIDDEN',
   'SB_UNKNOWN_ACTION',
   'SB_TOO_MANY',
@@ -26,25 +37,53 @@ export const ANSWER_CODES: readonly ErrorCode[] = [
 
 export type RequestId = number | string
 
-/** What one socket is subscribed to: one person's flow or step states. */
-export interface Interest {
-  personKey: string
-  entity: Entity
+/** What a subscribe asks for beyond the frames themselves. */
+export interface Wishes {
+  /** Cursors, and to be told of gaps; implied by `since`. */
+  resume: boolean
+  since?: Cursor
+  snapshot: boolean
+}
+
+/** Fields of an answer that were asked for. */
+export interface AnswerExtras {
+  cursor?: string
+  recovered?: boolean
+  /** JSON: the states were encoded when they were kept. */
+  snapshotJson?: string
+  subscriptions?: ListedSubscription[]
 }
 
 /** What a decision depends on. */
 export interface ConnectionState {
   claims: Pick<TokenClaims, 'sub' | 'scope'>
-  /** By `interestKey`. */
+  /** By `selectorKey`. */
   subscriptions: { has(key: string): boolean; readonly size: number }
   maxSubscriptions: number
 }
 
-/** `subscribe` and `unsubscribe` are answered when they are done. */
+export interface SubscribeDecision {
+  kind: 'subscribe'
+  requestId: RequestId
+  selector: Selector
+  filter: MessageFilter
+  wishes: Wishes
+}
+
+export interface RepeatDecision {
+  kind: 'repeat'
+  requestId: RequestId
+  selector: Selector
+  wishes: Wishes
+}
+
+/** All but `answer` are answered when they are done; `repeat`: it is there, and the client asks how it stands. */
 export type Decision =
   | { kind: 'answer'; answer: SocketAnswer }
-  | { kind: 'subscribe'; requestId: RequestId; interest: Interest }
-  | { kind: 'unsubscribe'; requestId: RequestId; interest: Interest }
+  | SubscribeDecision
+  | RepeatDecision
+  | { kind: 'unsubscribe'; requestId: RequestId; selector: Selector }
+  | { kind: 'list'; requestId: RequestId }
 
 /** `text` undefined: a binary frame. Never throws. */
 export function decide(text: string | undefined, state: ConnectionState): Decision {
@@ -80,33 +119,117 @@ export function refusal(requestId: RequestId | null, error: unknown): SocketAnsw
 }
 
 /** In the key order of the protocol. */
-export function answerFrame({ request_id, errors, status }: SocketAnswer): string {
-  return JSON.stringify({ request_id, errors, status })
+export function answerFrame(
+  { request_id, errors, status }: SocketAnswer,
+  { cursor, recovered, snapshotJson, subscriptions }: AnswerExtras = {},
+): string {
+  const plain = JSON.stringify({ request_id, errors, status })
+  const extras = [
+    ...(cursor === undefined ? [] : [`,"cursor":"${cursor}"`]),
+    ...(recovered === undefined ? [] : [`,"recovered":${recovered}`]),
+    ...(snapshotJson === undefined ? [] : [`,"snapshot":${snapshotJson}`]),
+    ...(subscriptions === undefined ? [] : [`,"subscriptions":${JSON.stringify(subscriptions)}`]),
+  ]
+  return extras.length === 0 ? plain : `${plain.slice(0, -1)}${extras.join('')}}`
 }
 
-export function interestKey({ personKey, entity }: Interest): string {
-  return `${entity} ${personKey}`
+/** The request that would make a subscription as it is now, but for where it begins. */
+export function listed(subscription: {
+  requestId: RequestId
+  selector: Selector
+  isResuming: boolean
+  wantsSnapshot: boolean
+}): ListedSubscription {
+  const { requestId, selector, isResuming, wantsSnapshot } = subscription
+  return {
+    action: selector.kind === 'state' ? 'subscribe_state_change' : 'subscribe',
+    request_id: requestId,
+    data: {
+      ...selectorData(selector),
+      ...(isResuming ? { resume: true } : {}),
+      ...(wantsSnapshot ? { snapshot: true } : {}),
+    },
+  }
 }
 
-function decideRequest(request: Record<string, unknown>, state: ConnectionState): Decision {
-  requireKnownAction(request.action)
-  const { action, request_id, data } = parseInput(socketRequestSchema, request, 'the request')
-  const interest = { personKey: data.person_key, entity: data.entity }
-  requireVisible(interest.personKey, state.claims)
-  if (action === 'unsubscribe_state_change') {
-    return { kind: 'unsubscribe', requestId: request_id, interest }
+function decideRequest(frame: Record<string, unknown>, state: ConnectionState): Decision {
+  requireKnownAction(frame.action)
+  const request = parseInput(socketRequestSchema, frame, 'the request')
+  const requestId = request.request_id
+  switch (request.action) {
+    case 'subscribe_state_change': {
+      const { resume, since, snapshot } = request.data
+      const wishes = wishesOf({ resume, since, snapshot })
+      return decideSubscribe(requestId, stateSelector(request.data), wishes, state)
+    }
+    case 'subscribe': {
+      const { resume, since } = request.data
+      const wishes = wishesOf({ resume, since })
+      return decideSubscribe(requestId, eventSelector(request.data), wishes, state)
+    }
+    case 'unsubscribe_state_change':
+      return decideUnsubscribe(requestId, stateSelector(request.data), state)
+    case 'unsubscribe':
+      return decideUnsubscribe(requestId, eventSelector(request.data), state)
+    case 'list':
+      return { kind: 'list', requestId }
   }
-  if (state.subscriptions.has(interestKey(interest))) {
-    return { kind: 'answer', answer: success(request_id) }
+}
+
+function decideSubscribe(
+  requestId: RequestId,
+  selector: Selector,
+  wishes: Wishes,
+  { claims, subscriptions, maxSubscriptions }: ConnectionState,
+): Decision {
+  requireVisible(selector, claims)
+  if (subscriptions.has(selectorKey(selector))) {
+    return wishes.resume || wishes.snapshot
+      ? { kind: 'repeat', requestId, selector, wishes }
+      : { kind: 'answer', answer: success(requestId) }
   }
-  if (state.subscriptions.size >= state.maxSubscriptions) {
+  const filter = filterOf(selector, claims)
+  if (subscriptions.size >= maxSubscriptions) {
     throw new AppError(
       'SB_TOO_MANY',
-      `a connection has at most ${state.maxSubscriptions} subscriptions`,
+      `a connection has at most ${maxSubscriptions} subscriptions`,
       { retryable: false },
     )
   }
-  return { kind: 'subscribe', requestId: request_id, interest }
+  return { kind: 'subscribe', requestId, selector, filter, wishes }
+}
+
+function decideUnsubscribe(
+  requestId: RequestId,
+  selector: Selector,
+  { claims }: ConnectionState,
+): Decision {
+  requireVisible(selector, claims)
+  return { kind: 'unsubscribe', requestId, selector }
+}
+
+function wishesOf(asked: {
+  resume: boolean | undefined
+  since: string | undefined
+  snapshot?: boolean | undefined
+}): Wishes {
+  const { resume = false, since, snapshot = false } = asked
+  if (since === undefined) return { resume, snapshot }
+  const cursor = parseCursor(since)
+  if (cursor) return { resume: true, since: cursor, snapshot }
+  const message = 'is not a cursor'
+  throw new InvalidInputError(`data.since ${message}`, {
+    details: [{ path: 'data.since', message }],
+  })
+}
+
+function stateSelector({ person_key, entity }: Omit<StateSelector, 'kind'>): StateSelector {
+  return { kind: 'state', person_key, entity }
+}
+
+function eventSelector(data: Omit<EventSelector, 'kind'>): EventSelector {
+  const { conversation_key, conversation_type, event_type, person_key, all, when } = data
+  return { kind: 'event', conversation_key, conversation_type, event_type, person_key, all, when }
 }
 
 function parseFrame(text: string | undefined): Record<string, unknown> {
@@ -150,8 +273,17 @@ function requireKnownAction(action: unknown): void {
 }
 
 /** A person's token sees that person; the account's sees everyone in it. */
-function requireVisible(personKey: string, { sub, scope }: ConnectionState['claims']): void {
-  if (scope === 'account' || sub === personKey) return
-  const message = 'the token is for somebody else'
-  throw new AuthError('SB_FORBIDDEN', message, { details: [{ path: 'data.person_key', message }] })
+function requireVisible(selector: Selector, { sub, scope }: ConnectionState['claims']): void {
+  if (scope === 'account') return
+  if (selector.kind === 'event' && selector.all) {
+    throw forbidden('data.all', "needs a token of the account; this one is a person's")
+  }
+  const { person_key = sub } = selector
+  if (sub === undefined || sub !== person_key) {
+    throw forbidden('data.person_key', 'the token is for somebody else')
+  }
+}
+
+function forbidden(path: string, message: string): AuthError {
+  return new AuthError('SB_FORBIDDEN', message, { details: [{ path, message }] })
 }

@@ -4,14 +4,21 @@
  * The payload is JSON: `{"event":"state_change","timestamp":…,"data":{…}}`, its `data` in the key order of the frame. A
  * payload of another `event` is for other subscriptions and passes by.
  */
-import { type Entity, type StateChange, stateChangeFrameSchema } from '@signalbox/contracts'
+import {
+  currentStateSchema,
+  type Entity,
+  type StateChange,
+  stateChangeFrameSchema,
+} from '@signalbox/contracts'
 import { z } from 'zod'
-import { FrameBody } from './frame.ts'
 
-/** As it is delivered: the part of the frame that all subscribers share is encoded once. */
-export interface DeliverableChange {
+/** What all subscribers of a change share. */
+export interface DecodedChange {
   entity: Entity
-  body: FrameBody
+  /** When the source says it happened; Unix milliseconds. */
+  timestampMs: number
+  /** `data` of the frame, as JSON. */
+  dataJson: string
 }
 
 const payloadSchema = z.looseObject({
@@ -35,17 +42,30 @@ export function currentState(
 }
 
 /** Undefined: not a state change that this version understands. */
-export function decodePayload(payload: string): DeliverableChange | undefined {
+export function decodePayload(payload: string): DecodedChange | undefined {
   const parsed = payloadSchema.safeParse(parseJson(payload))
   if (!parsed.success) return undefined
   const { timestamp, data } = parsed.data
-  const text = `${JSON.stringify(data)}}`
-  // When the source says that it happened.
-  const body = new FrameBody('state_change', text, Date.parse(timestamp))
-  return { entity: data.entity, body }
+  return {
+    entity: data.entity,
+    timestampMs: Date.parse(timestamp),
+    dataJson: JSON.stringify(data),
+  }
 }
 
-function parseJson(text: string): unknown {
+/** The states of a snapshot as a JSON array; what this version does not understand is left out. */
+export function snapshotJson(states: readonly string[]): string {
+  const known = states.flatMap((value) => {
+    const parsed = currentStateSchema.safeParse(parseJson(value))
+    if (!parsed.success) return []
+    const { entity, id, identifier, state } = parsed.data
+    return [JSON.stringify({ entity, id, identifier, state })]
+  })
+  return `[${known.join(',')}]`
+}
+
+/** Undefined: it is no JSON. */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

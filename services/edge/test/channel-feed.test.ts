@@ -2,24 +2,26 @@ import { silentLog } from '@signalbox/kit'
 import { waitFor } from '@signalbox/testkit'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { openChannelFeed } from '../src/channel-feed.ts'
+import { type Break, openChannelFeed } from '../src/channel-feed.ts'
 import { FakeChannels } from './fake-channels.ts'
 
 const CHANNEL = { accountKey: 'demo', kind: 'person' as const, personKey: 'p1' }
 
 async function startFeed(channels = new FakeChannels()) {
   const seen: string[] = []
+  const breaks: Break[] = []
   let missed = 0
   const feed = openChannelFeed(CHANNEL, {
     channels,
     log: silentLog,
     onMessage: ({ id }) => seen.push(id),
+    onBreak: (found) => breaks.push(found),
     onMissed(count) {
       missed += count
     },
   })
   await feed.live()
-  return { channels, feed, seen, missed: () => missed }
+  return { channels, feed, seen, breaks, missed: () => missed }
 }
 
 const seeing = (seen: readonly string[], id: string) =>
@@ -146,6 +148,7 @@ describe('a channel feed', () => {
       channels,
       log: silentLog,
       onMessage: ({ id }) => seen.push(id),
+      onBreak: () => undefined,
       onMissed: () => undefined,
     })
     await starting.close()

@@ -1,6 +1,7 @@
 import { createMetrics, silentLog } from '@signalbox/kit'
 import { describe, expect, it } from 'vitest'
-import { createChannelRegistry } from '../src/channel-registry.ts'
+import { type ChannelListener, createChannelRegistry } from '../src/channel-registry.ts'
+import type { LiveMessage } from '../src/live-message.ts'
 import { createEdgeMetrics } from '../src/metrics.ts'
 import { FakeChannels } from './fake-channels.ts'
 import { textOf } from './frame-text.ts'
@@ -13,16 +14,25 @@ function startRegistry() {
   return { channels, registry: createChannelRegistry({ channels, log: silentLog, metrics }) }
 }
 
+const flowListener = (onMessage: (message: LiveMessage) => void): ChannelListener => ({
+  filter: { kind: 'state', entity: 'flow' },
+  onMessage,
+  onBreak: () => undefined,
+})
+
 describe('the channel registry', () => {
   it('holds one subscription per channel, whoever wants it, and lets go after the last', async () => {
     const { channels, registry } = startRegistry()
     const holds = await Promise.all([registry.hold(CHANNEL), registry.hold(CHANNEL)])
     const heard: string[] = []
     for (const [index, hold] of holds.entries()) {
-      hold.listen(({ body }) => {
-        const { data } = JSON.parse(textOf(body.after('{"data":'))) as { data: { id: string } }
-        heard.push(`${index} ${data.id}`)
-      })
+      hold.listen(
+        flowListener((message) => {
+          const text = textOf(message.frame('{"data":', { withCursor: false }))
+          const { data } = JSON.parse(text) as { data: { id: string } }
+          heard.push(`${index} ${data.id}`)
+        }),
+      )
     }
     channels.append('a')
     expect(channels.subscribeCount).toBe(1)
@@ -62,10 +72,11 @@ describe('the channel registry', () => {
     const { channels, registry } = startRegistry()
     const hold = await registry.hold(CHANNEL)
     const heard: string[] = []
-    hold.listen(({ body }) => heard.push(textOf(body.after(''))))
+    hold.listen(
+      flowListener((message) => heard.push(textOf(message.frame('', { withCursor: false })))),
+    )
     for (const payload of ['nonsense', '{"event":"other"}', '{"event":"state_change","data":{}}']) {
-      for (const { onMessage } of channels.subscribers)
-        onMessage({ epoch: channels.epoch, offset: 0, id: payload, payload })
+      channels.append(payload, 'live', payload)
     }
     channels.append('a')
     expect(heard).toHaveLength(1)

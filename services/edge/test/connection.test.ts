@@ -4,9 +4,10 @@ import type { Channel } from '@signalbox/store'
 import { waitFor } from '@signalbox/testkit'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { ChangeListener, Hold } from '../src/channel-registry.ts'
+import type { ChannelListener, Hold } from '../src/channel-registry.ts'
 import { type ClientSocket, createConnection } from '../src/connection.ts'
-import { type Frame, FrameBody } from '../src/frame.ts'
+import type { Frame } from '../src/frame.ts'
+import { LiveMessage } from '../src/live-message.ts'
 import { createEdgeMetrics } from '../src/metrics.ts'
 import { okFrame, subscribeTo, unsubscribeFrom } from './edge-bed.ts'
 import { textOf } from './frame-text.ts'
@@ -25,6 +26,8 @@ class FakeSocket implements ClientSocket {
   close(code: number, reason: string): void {
     this.ended.push([code, reason])
   }
+  readonly isCongested = false
+  async drained(): Promise<void> {}
   pause(): void {
     this.isPaused = true
   }
@@ -35,7 +38,8 @@ class FakeSocket implements ClientSocket {
 
 /** Holds that a test counts, and may keep waiting. */
 class FakeRegistry {
-  readonly listeners = new Map<string, Set<ChangeListener>>()
+  readonly listeners = new Map<string, Set<ChannelListener>>()
+  position = { epoch: 'e', offset: 0, id: '' }
   held = 0
   gate: Promise<void> = Promise.resolve()
 
@@ -45,8 +49,13 @@ class FakeRegistry {
     this.held++
     const listeners = this.listeners.get(personKey) ?? new Set()
     this.listeners.set(personKey, listeners)
-    let own: ChangeListener | undefined
+    let own: ChannelListener | undefined
+    const { position } = this
     return {
+      position,
+      open: async () => ({ end: position, messages: [] }),
+      decode: () => undefined,
+      check: async () => undefined,
       listen(listener) {
         own = listener
         listeners.add(listener)
@@ -59,8 +68,16 @@ class FakeRegistry {
   }
 
   change(personKey: string, entity: Entity): void {
+    this.position = { epoch: 'e', offset: this.position.offset + 1, id: 'm' }
+    const message = new LiveMessage({
+      position: this.position,
+      content: { kind: 'state_change', entity },
+      timestampMs: Date.now(),
+      dataJson: `"${entity}"`,
+    })
     for (const listener of this.listeners.get(personKey) ?? []) {
-      listener({ entity, body: new FrameBody('state_change', `"${entity}"}`, Date.now()) })
+      const { filter } = listener
+      if (filter.kind === 'state' && filter.entity === entity) listener.onMessage(message)
     }
   }
 }

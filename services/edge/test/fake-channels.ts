@@ -14,6 +14,13 @@ interface Subscriber {
   onLost?: (() => void) | undefined
 }
 
+const flowPayload = (id: string) =>
+  JSON.stringify({
+    event: 'state_change',
+    timestamp: '2026-01-31T09:30:00.000Z',
+    data: { entity: 'flow', id, identifier: 'i', state: 'active', previous_state: null },
+  })
+
 export class FakeChannels implements Pick<ChannelStore, 'subscribe' | 'open'> {
   readonly log: ChannelMessage[] = []
   readonly subscribers = new Set<Subscriber>()
@@ -29,12 +36,11 @@ export class FakeChannels implements Pick<ChannelStore, 'subscribe' | 'open'> {
   #end: ChannelPosition = { epoch: this.epoch, offset: 0, id: '' }
 
   /** Kept and delivered; `lost`: kept only. What is returned delivers it (again). */
-  append(id: string, delivery: 'live' | 'lost' = 'live'): () => void {
-    const payload = JSON.stringify({
-      event: 'state_change',
-      timestamp: '2026-01-31T09:30:00.000Z',
-      data: { entity: 'flow', id, identifier: 'i', state: 'active', previous_state: null },
-    })
+  append(
+    id: string,
+    delivery: 'live' | 'lost' = 'live',
+    payload: string = flowPayload(id),
+  ): () => void {
     const message = { epoch: this.epoch, offset: this.#end.offset + 1, id, payload }
     this.#end = { epoch: this.epoch, offset: message.offset, id }
     this.log.push(message)

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import { createMetrics } from '@signalbox/kit'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -6,7 +7,7 @@ import { FrameWriters } from '../src/frame-writer.ts'
 import { createEdgeMetrics } from '../src/metrics.ts'
 import { textOf, textsOf } from './frame-text.ts'
 
-class FakeStream {
+class FakeStream extends EventEmitter {
   readonly writes: Buffer[] = []
   writable = true
   /** Bytes that the client has not taken. */

@@ -26,7 +26,9 @@ describe('a request that is in order', () => {
     expect(decide(request({ extra: true }), ownState)).toEqual({
       kind: 'subscribe',
       requestId: 7,
-      interest: { personKey: 'p1', entity: 'flow' },
+      selector: { kind: 'state', person_key: 'p1', entity: 'flow' },
+      filter: { kind: 'state', entity: 'flow' },
+      wishes: { resume: false, snapshot: false },
     })
   })
 

@@ -1,11 +1,9 @@
 import type { Delivery } from '@signalbox/broker'
 import { FLOW_STATES, STEP_STATES } from '@signalbox/contracts'
 import { describe, expect, it } from 'vitest'
-import { framePrefix } from '../src/frame.ts'
 import { readDelivery } from '../src/relayed-event.ts'
 import { decodePayload } from '../src/state-change.ts'
 import { stateChange } from './edge-bed.ts'
-import { textOf } from './frame-text.ts'
 
 function delivered(body: unknown, rest: Partial<Delivery> = {}): Delivery {
   return {
@@ -23,7 +21,7 @@ function delivered(body: unknown, rest: Partial<Delivery> = {}): Delivery {
 const change = { ...stateChange('p1', 'flow', 'f1'), event_id: 'e1' }
 
 describe('what the relay reads in a delivery', () => {
-  it('a state change, addressed to the person, whose frame is byte for byte that of the protocol', () => {
+  it('a state change, addressed to the person, whose data is byte for byte that of the frame', () => {
     const reading = readDelivery(
       delivered({ ...change, event_data: { ...change.event_data, extra: 'not shown' } }),
     )
@@ -40,9 +38,8 @@ describe('what the relay reads in a delivery', () => {
     })
     if (reading.kind !== 'append') throw new Error('unreachable')
     const decoded = decodePayload(reading.entry.payload)
-    const prefix = framePrefix('state_change', 1519211809934)
-    expect(decoded && textOf(decoded.body.after(prefix))).toBe(
-      '{"event":"state_change","request_id":1519211809934,"data":{"entity":"flow","id":"f1","identifier":"flow-1","state":"completed","previous_state":"active"}}',
+    expect(decoded?.dataJson).toBe(
+      '{"entity":"flow","id":"f1","identifier":"flow-1","state":"completed","previous_state":"active"}',
     )
   })
 
