@@ -4,7 +4,12 @@
  * Source: https://www.asyncapi.com/docs/reference/specification/v3.0.0
  */
 import { z } from 'zod'
-import { createTopology, type QueueSpec } from '../../packages/broker/src/index.ts'
+import {
+  createTopology,
+  type QueueSpec,
+  RELAY_SLOTS,
+  SLOT_HEADER,
+} from '../../packages/broker/src/index.ts'
 import {
   commandSchema,
   deadLetterSchema,
@@ -47,6 +52,14 @@ const CHANNELS: Readonly<Record<string, Channel>> = {
   dispatcherEvents: queue(fixed(topology.queue.dispatcherEvents), 'VumiApiEvent'),
   dispatcherResults: queue(fixed(topology.queue.dispatcherResults), 'StepResult'),
   edgeRelay: queue(fixed(topology.queue.edgeRelay), 'VumiApiEvent'),
+  edgeRelayPartition: queue(
+    {
+      ...topology.relayQueue(1),
+      name: `${topology.queue.edgeRelay}.{partition}`,
+      bindings: [{ exchange: topology.exchange.relay, routingKey: SLOT_HEADER }],
+    },
+    'VumiApiEvent',
+  ),
   deadQueue: queue(fixed(topology.queue.dead), 'DeadLetter'),
   handlerQueue: queue(topology.handlerQueue('{handler}'), 'HandlerInvocation'),
   workerQueue: queue(topology.workerQueue('{worker}'), 'VumiApiCommand'),
@@ -57,6 +70,8 @@ const PARAMETERS: Readonly<Record<string, string>> = {
   event_type: 'What kind of fact it is.',
   account_key: 'The account.',
   handler: 'The name of the handler.',
+  partition:
+    'A partition of the relay, 1 to 15; what has no slot of theirs is in the queue without a number.',
   worker: 'The name of the worker.',
   routing_key: 'That of the message that it is about.',
 }
@@ -79,7 +94,12 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   dispatcherSendsCommand: ['send', 'commands', 'A command that a handler returned.'],
   sourceSendsCommand: ['send', 'commands', 'A source instructs a worker.'],
   workerReceivesCommand: ['receive', 'workerQueue', 'The worker of that name carries it out.'],
-  edgeReceivesEvent: ['receive', 'edgeRelay', 'One edge relay at a time shows state changes.'],
+  edgeReceivesEvent: ['receive', 'edgeRelay', 'One edge relay at a time shows what happened.'],
+  edgeReceivesEventOfPartition: [
+    'receive',
+    'edgeRelayPartition',
+    'One edge relay at a time for each partition.',
+  ],
   consumerPublishesDeadLetter: ['send', 'dead', 'Any consumer, for what it cannot complete.'],
   operatorReceivesDeadLetter: ['receive', 'deadQueue', 'Whoever keeps and shows them.'],
 }
@@ -134,10 +154,19 @@ function messageObject({ summary, schema }: { summary: string; schema: z.ZodType
       type: 'object',
       properties: {
         traceparent: { type: 'string', description: 'W3C trace context.' },
+        ...(name === 'VumiApiEvent' ? { [SLOT_HEADER]: slotHeader() } : {}),
       },
     },
     payload: { $ref: `#/components/schemas/${idOf(schema)}` },
     bindings: { amqp: { messageType: name, bindingVersion: '0.3.0' } },
+  }
+}
+
+function slotHeader(): object {
+  return {
+    type: 'string',
+    pattern: '^([0-9]|1[0-5])$',
+    description: `crc32("<account_key>/<person_key>") mod ${RELAY_SLOTS}, or crc32("<account_key>//<conversation_key>") of what is about nobody: a publisher's events of one slot are relayed in their order. Absent: partition 0 relays it.`,
   }
 }
 

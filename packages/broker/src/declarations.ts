@@ -1,7 +1,7 @@
-/** What one process has declared: the fixed topology and the queues it added; both engines look names up here. */
+/** What one process has declared: the fixed topology, and the queues and routes it added; both engines look names up here. */
 import { isDeepStrictEqual } from 'node:util'
 import { ConflictError, InvalidInputError } from '@signalbox/kit'
-import type { ExchangeSpec, QueueSpec, Topology } from './topology.ts'
+import type { ExchangeSpec, QueueSpec, RouteSpec, Topology } from './topology.ts'
 
 export interface Declarations {
   readonly fixedExchanges: readonly ExchangeSpec[]
@@ -14,12 +14,38 @@ export interface Declarations {
   queueNamed(name: string): QueueSpec
   /** Throws `InvalidInputError` when there is no such exchange: RabbitMQ closes the AMQP channel of who publishes to one. */
   requireExchange(name: string): void
+  /** Added and not removed since, in the order in which they were added. */
+  routes(): Iterable<RouteSpec>
+  /** False: it was there already. Throws `InvalidInputError` when one of its ends was never declared. */
+  addRoute(route: RouteSpec): boolean
+  /** Throws as `addRoute` does. */
+  removeRoute(route: RouteSpec): void
+}
+
+/** The same for the same route, whatever object it is. */
+export function routeName({ to, exchange, routingKey, headers = {} }: RouteSpec): string {
+  return JSON.stringify([to, exchange, routingKey, Object.entries(headers).toSorted()])
 }
 
 export function createDeclarations(topology: Topology): Declarations {
   const added: QueueSpec[] = []
   const queues = new Map(topology.queues.map((queue) => [queue.name, queue]))
   const exchanges = new Set(['', ...topology.exchanges.map(({ name }) => name)])
+  const routes = new Map<string, RouteSpec>()
+  const requireExchange = (name: string): void => {
+    if (exchanges.has(name)) return
+    throw new InvalidInputError(`the exchange "${name}" was never declared`)
+  }
+  const queueNamed = (name: string): QueueSpec => {
+    const queue = queues.get(name)
+    if (queue) return queue
+    throw new InvalidInputError(`the queue "${name}" was never declared`)
+  }
+  const requireEnds = ({ exchange, to }: RouteSpec): void => {
+    requireExchange(exchange)
+    if ('queue' in to) queueNamed(to.queue)
+    else requireExchange(to.exchange)
+  }
   return {
     fixedExchanges: topology.exchanges,
     fixedQueues: topology.queues,
@@ -35,14 +61,19 @@ export function createDeclarations(topology: Topology): Declarations {
       for (const { name } of queue.exchanges) exchanges.add(name)
       return true
     },
-    queueNamed(name) {
-      const queue = queues.get(name)
-      if (queue) return queue
-      throw new InvalidInputError(`the queue "${name}" was never declared`)
+    queueNamed,
+    requireExchange,
+    routes: () => routes.values(),
+    addRoute(route) {
+      requireEnds(route)
+      const name = routeName(route)
+      if (routes.has(name)) return false
+      routes.set(name, route)
+      return true
     },
-    requireExchange(name) {
-      if (exchanges.has(name)) return
-      throw new InvalidInputError(`the exchange "${name}" was never declared`)
+    removeRoute(route) {
+      requireEnds(route)
+      routes.delete(routeName(route))
     },
   }
 }

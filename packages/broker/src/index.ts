@@ -32,11 +32,13 @@ export {
   type TraceOptions,
 } from './publisher.ts'
 export { readAs, readCommand, readEvent, readJson } from './reading.ts'
+export { RELAY_SLOTS, relaySlotOf, SLOT_HEADER, slotsOf } from './relay-slot.ts'
 export {
   type BindingSpec,
   createTopology,
   type ExchangeSpec,
   type QueueSpec,
+  type RouteSpec,
   type Topology,
   type TopologyOptions,
 } from './topology.ts'

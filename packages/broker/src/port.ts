@@ -7,7 +7,7 @@
  *   settlement is void: the broker delivers again.
  * - A consumer comes back by itself after every loss, with its topology declared again before it.
  */
-import type { QueueSpec, Topology } from './topology.ts'
+import type { QueueSpec, RouteSpec, Topology } from './topology.ts'
 
 export interface MessageProperties {
   messageId: string
@@ -19,6 +19,8 @@ export interface MessageProperties {
   replyTo?: string
   /** W3C trace context. Source: https://www.w3.org/TR/trace-context/ */
   traceparent?: string
+  /** Of an event: which of its like it stays in order with, `relaySlotOf`. */
+  slot?: number
 }
 
 export interface OutgoingMessage {
@@ -106,6 +108,11 @@ export interface Consumer extends AsyncDisposable {
   resume(): Promise<void>
   /** Takes no more, waits until those in hand are settled, and is gone. Idempotent. */
   close(): Promise<void>
+  /**
+   * Is gone at once: what is in hand becomes void and goes back to the queue, in its order and before the rest, and only then another
+   * consumer gets anything. For a queue with a single active consumer, whose order a `close` under way would break. Idempotent.
+   */
+  release(): Promise<void>
 }
 
 /** Disposing it is `close`: consumers first, then publishes in flight, then the connection. Idempotent. */
@@ -117,6 +124,17 @@ export interface Broker extends AsyncDisposable {
   publish(message: OutgoingMessage): Promise<PublishOutcome>
   /** Declares queues beyond the fixed topology (a handler's, a worker's, a delay's), now and after every reconnection. Idempotent; again after a while, it brings back what was deleted. */
   declare(queue: QueueSpec): Promise<void>
+  /**
+   * Adds a binding between what was declared, now and after every reconnection. Durable: it outlives its processes, until `unbind`.
+   * Idempotent. Rejects with `UnavailableError` when the broker is away: then nothing is promised, and nothing kept.
+   */
+  bind(route: RouteSpec): Promise<void>
+  /** Its inverse, also of what another process bound, or of what is not there. */
+  unbind(route: RouteSpec): Promise<void>
+  /** Does not bring the binding back any more. Whether it stays is for others to say. */
+  letGo(route: RouteSpec): void
+  /** How many are ready for delivery. Undefined: there is no such queue. It may be one that only others declared. Rejects with `UnavailableError`. */
+  messagesIn(queue: string): Promise<number | undefined>
   /** Resolves when the consumer is registered. The queue must be part of the topology or declared. */
   consume(queue: string, options: ConsumeOptions, onDelivery: DeliveryHandler): Promise<Consumer>
   close(): Promise<void>

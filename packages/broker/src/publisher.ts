@@ -10,6 +10,7 @@ import {
 } from '@signalbox/contracts'
 import { InvalidInputError, UnavailableError } from '@signalbox/kit'
 import type { Broker, PublishOutcome } from './port.ts'
+import { relaySlotOf } from './relay-slot.ts'
 
 export interface TraceOptions {
   traceparent?: string | undefined
@@ -34,7 +35,12 @@ export function createPublisher(broker: Pick<Broker, 'publish' | 'topology'>) {
     type: string,
     messageId: string,
     json: string,
-    options: TraceOptions & { replyTo?: string; maxBytes?: number; timestampMs?: number } = {},
+    options: TraceOptions & {
+      replyTo?: string
+      maxBytes?: number
+      timestampMs?: number
+      slot?: number
+    } = {},
   ): Promise<PublishOutcome> => {
     const body = Buffer.from(json)
     const maxBytes = options.maxBytes ?? LIMITS.maxMessageBytes
@@ -55,6 +61,7 @@ export function createPublisher(broker: Pick<Broker, 'publish' | 'topology'>) {
         ...(options.timestampMs === undefined ? {} : { timestampMs: options.timestampMs }),
         ...(options.replyTo === undefined ? {} : { replyTo: options.replyTo }),
         ...(options.traceparent === undefined ? {} : { traceparent: options.traceparent }),
+        ...(options.slot === undefined ? {} : { slot: options.slot }),
       },
     })
   }
@@ -78,6 +85,7 @@ export function createPublisher(broker: Pick<Broker, 'publish' | 'topology'>) {
         {
           ...options,
           timestampMs: Date.parse(event.timestamp),
+          slot: relaySlotOf(event),
         },
       )
     },

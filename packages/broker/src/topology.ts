@@ -5,17 +5,30 @@
  * exchange. `docs/topology.md` shows this file as a table; a test holds the two together.
  */
 import { STATE_CHANGE_EVENTS, VUMI_GO } from '@signalbox/contracts'
+import { SLOT_HEADER } from './relay-slot.ts'
 
-export type ExchangeType = 'topic' | 'direct' | 'fanout'
+export type ExchangeType = 'topic' | 'direct' | 'fanout' | 'headers'
 
 export interface ExchangeSpec {
   name: string
   type: ExchangeType
+  /** Takes what this one has no binding for. */
+  alternateExchange?: string
+  /** What this exchange gets from others. */
+  bindings?: readonly BindingSpec[]
 }
 
 export interface BindingSpec {
+  /** Where messages come from. */
   exchange: string
   routingKey: string
+  /** What a headers exchange compares: all of them have to be there and be the same. */
+  headers?: Readonly<Record<string, string>>
+}
+
+/** A binding that comes and goes while processes run (`Broker.bind`). */
+export interface RouteSpec extends BindingSpec {
+  to: { exchange: string } | { queue: string }
 }
 
 export interface QueueSpec {
@@ -23,6 +36,8 @@ export interface QueueSpec {
   /** Exchanges that this queue needs beside the fixed ones (a delay's own). */
   exchanges: readonly ExchangeSpec[]
   bindings: readonly BindingSpec[]
+  /** What earlier versions bound it to: unbound once what replaces it is there. */
+  formerBindings?: readonly BindingSpec[]
   singleActiveConsumer: boolean
   /** Messages are moved to `deadLetterExchange` after this; undefined: they stay. Milliseconds. */
   messageTtlMs?: number
@@ -58,6 +73,8 @@ export function createTopology({
     results: `${namespace}.results`,
     commands: `${namespace}.commands`,
     dead: `${namespace}.dead`,
+    relay: `${namespace}.relay`,
+    relayUnkeyed: `${namespace}.relay.unkeyed`,
   } as const
   const queue = {
     dispatcherEvents: `${namespace}.dispatcher.events`,
@@ -66,12 +83,28 @@ export function createTopology({
     dead: `${namespace}.dead`,
   } as const
 
+  const eventsOf = (...patterns: readonly string[]): readonly BindingSpec[] => [
+    ...patterns.map((routingKey) => ({ exchange: exchange.events, routingKey })),
+    ...(vumiBridge ? [{ exchange: VUMI_GO.exchange, routingKey: VUMI_GO.routingKey }] : []),
+  ]
+  /** A second copy of every event would cost the broker as much as the first: besides these, the relay gets what an account's bindings ask for. */
+  const stateChanges = eventsOf(
+    ...Object.keys(STATE_CHANGE_EVENTS).map((eventType) => `*.${eventType}.*`),
+  )
+
   const exchanges: readonly ExchangeSpec[] = [
     { name: exchange.events, type: 'topic' },
     { name: exchange.handlers, type: 'direct' },
     { name: exchange.results, type: 'direct' },
     { name: exchange.commands, type: 'direct' },
     { name: exchange.dead, type: 'fanout' },
+    {
+      name: exchange.relay,
+      type: 'headers',
+      alternateExchange: exchange.relayUnkeyed,
+      bindings: stateChanges,
+    },
+    { name: exchange.relayUnkeyed, type: 'fanout' },
     ...(vumiBridge ? [{ name: VUMI_GO.exchange, type: 'direct' } as const] : []),
   ]
 
@@ -83,17 +116,20 @@ export function createTopology({
     deliveryLimit: DELIVERY_LIMIT,
     deadLetterExchange: exchange.dead,
   })
-  const eventsOf = (...patterns: readonly string[]): readonly BindingSpec[] => [
-    ...patterns.map((routingKey) => ({ exchange: exchange.events, routingKey })),
-    ...(vumiBridge ? [{ exchange: VUMI_GO.exchange, routingKey: VUMI_GO.routingKey }] : []),
-  ]
-  /** A second copy of every event would cost the broker as much as the first; the relay shows state changes only. */
-  const stateChanges = Object.keys(STATE_CHANGE_EVENTS).map((eventType) => `*.${eventType}.*`)
+  /** Partition 0 takes all that goes to no other, through the alternate exchange. The slots of another are bound at run time. */
+  const relayQueue = (partition: number): QueueSpec => ({
+    ...workQueue(
+      partition === 0 ? queue.edgeRelay : `${queue.edgeRelay}.${partition}`,
+      partition === 0 ? [{ exchange: exchange.relayUnkeyed, routingKey: '' }] : [],
+    ),
+    ...(partition === 0 ? { formerBindings: stateChanges } : {}),
+    singleActiveConsumer: true,
+  })
 
   const queues: readonly QueueSpec[] = [
     workQueue(queue.dispatcherEvents, eventsOf('#')),
     workQueue(queue.dispatcherResults, [{ exchange: exchange.results, routingKey: 'results' }]),
-    { ...workQueue(queue.edgeRelay, eventsOf(...stateChanges)), singleActiveConsumer: true },
+    relayQueue(0),
     {
       name: queue.dead,
       exchanges: [],
@@ -108,6 +144,21 @@ export function createTopology({
     queue,
     exchanges,
     queues,
+    /** A partition of the relay, from 0; that of 0 is one of the fixed queues. */
+    relayQueue,
+    /** Brings a slot to a partition other than 0. */
+    slotRoute: (slot: number, partition: number): RouteSpec => ({
+      exchange: exchange.relay,
+      routingKey: '',
+      headers: { [SLOT_HEADER]: String(slot) },
+      to: { queue: relayQueue(partition).name },
+    }),
+    /** Brings every event of an account to the relay, not only its state changes. */
+    accountRoute: (accountKey: string): RouteSpec => ({
+      exchange: exchange.events,
+      routingKey: `*.*.${accountKey}`,
+      to: { exchange: exchange.relay },
+    }),
     /** The queue of a handler; its workers compete for it. */
     handlerQueue: (handler: string): QueueSpec =>
       workQueue(`${namespace}.handler.${handler}`, [

@@ -60,6 +60,7 @@ export function describeBroker(engineName: string, engine: Engine): void {
         timestampMs: 1_750_000_000_000,
         replyTo: 'answers',
         traceparent: TRACEPARENT,
+        slot: 7,
       }
       const body = Buffer.from('{"à":1}')
       const message = { exchange: '', routingKey: queue, body, properties }
@@ -139,6 +140,95 @@ export function describeBroker(engineName: string, engine: Engine): void {
         ['poll.done.acc', 'poll.open.acc', 'poll', 'poll.done.other', 'end'],
         ['poll.done.acc', 'poll.open.acc', 'quiz.done.acc', 'end'],
       ])
+    })
+  })
+
+  describe(`${engineName}: routing to the relay`, () => {
+    const { relay, events } = exchange
+    const change = (slot?: number, routingKey = 'poll.flow_state_change.acc') => {
+      const message = messageTo({ exchange: events, routingKey }, slot ?? 'none')
+      return slot === undefined
+        ? message
+        : { ...message, properties: { ...message.properties, slot } }
+    }
+    /** What a queue holds, by the end of which a proof message came that was sent last. */
+    const contentsOf = async (name: string): Promise<unknown[]> => {
+      const got = recorder()
+      await send(name, 'end')
+      await using _consumer = await broker.consume(name, {}, got.onDelivery)
+      await waitFor(() => got.contents().includes('end'), { what: `what is in ${name}` })
+      return got.contents().slice(0, -1)
+    }
+    const [p0, p1, p2] = [0, 1, 2].map((partition) => topology.relayQueue(partition).name)
+
+    beforeAll(async () => {
+      for (const partition of [1, 2]) await broker.declare(topology.relayQueue(partition))
+    })
+
+    it('takes a slot to the partition it is bound to, and all else to partition 0', async () => {
+      const routes = [
+        [1, 1],
+        [5, 1],
+        [2, 2],
+      ].map(([slot, partition]) => topology.slotRoute(slot!, partition!))
+      for (const route of routes) await broker.bind(route)
+      await broker.bind(routes[0]!)
+      for (const slot of [0, 1, 2, 3, 5, undefined, 15]) await broker.publish(change(slot))
+      expect(await contentsOf(p0!)).toEqual([0, 3, 'none', 15])
+      expect(await contentsOf(p1!)).toEqual([1, 5])
+      expect(await contentsOf(p2!)).toEqual([2])
+
+      for (const route of routes) await broker.unbind(route)
+      await broker.unbind(routes[0]!)
+      for (const slot of [1, 2, 5]) await broker.publish(change(slot))
+      expect(await contentsOf(p0!)).toEqual([1, 2, 5])
+      expect(await contentsOf(p1!)).toEqual([])
+    })
+
+    it('brings state changes only, until the account asks for all its events, and each once', async () => {
+      const route = topology.accountRoute('acc')
+      const done = (account: string) => change(undefined, `poll.poll_complete.${account}`)
+      await broker.publish(done('acc'))
+      expect(await contentsOf(p0!)).toEqual([])
+      await broker.bind(route)
+      for (const message of [done('acc'), done('other'), change(4)]) await broker.publish(message)
+      expect(await contentsOf(p0!)).toEqual(['none', 4])
+      await broker.unbind(route)
+      for (const message of [done('acc'), change(4)]) await broker.publish(message)
+      expect(await contentsOf(p0!)).toEqual([4])
+    })
+
+    it('tells where a message was published, whichever way it came', async () => {
+      const got = recorder()
+      await using _consumer = await broker.consume(p0!, {}, got.onDelivery)
+      await broker.publish(change(3))
+      await waitFor(() => got.deliveries.length === 1, { what: 'the delivery' })
+      expect(got.deliveries[0]).toMatchObject({
+        exchange: events,
+        routingKey: 'poll.flow_state_change.acc',
+        properties: { slot: 3 },
+      })
+    })
+
+    it('refuses a route between what was never declared', async () => {
+      const route = topology.accountRoute('acc')
+      for (const wrong of [
+        { ...route, exchange: 'contract.unknown' },
+        { ...route, to: { exchange: 'contract.unknown' } },
+        { ...route, exchange: relay, to: { queue: 'contract.unknown' } },
+      ]) {
+        await expect(broker.bind(wrong)).rejects.toThrow('contract.unknown" was never declared')
+        await expect(broker.unbind(wrong)).rejects.toThrow('contract.unknown" was never declared')
+      }
+    })
+  })
+
+  describe(`${engineName}: looking at a queue`, () => {
+    it('tells how many messages wait in it, and that there is none', async () => {
+      expect(await broker.messagesIn('contract.nowhere')).toBeUndefined()
+      expect(await broker.messagesIn(queue)).toBe(0)
+      await sendAll(queue, [1, 2])
+      await waitFor(async () => (await broker.messagesIn(queue)) === 2, { what: 'both messages' })
     })
   })
 
@@ -393,6 +483,31 @@ export function describeBroker(engineName: string, engine: Engine): void {
       await using _rest = await broker.consume(queue, {}, rest.onDelivery)
       await waitFor(() => rest.deliveries.length === 2, { what: 'the rest' })
       expect(rest.contents()).toEqual(['left', 'after'])
+    })
+
+    it('gives back at once, when it is released, what it had in hand, in order and before the rest', async () => {
+      const single = await declared({ singleActiveConsumer: true })
+      const held = holder()
+      const active = await broker.consume(single, { prefetch: 3 }, held.onDelivery)
+      const next = recorder()
+      await using _next = await broker.consume(single, {}, next.onDelivery)
+      await sendAll(single, [0, 1, 2, 3, 4])
+      await waitFor(() => held.held.length === 3, { what: 'what is in hand' })
+      held.release()
+      await waitFor(() => held.held.length === 4, { what: 'the place of the settled one' })
+      await active.release()
+      await active.release()
+      expect(active.state).toBe('closed')
+      expect(held.held.slice(1).map(({ isVoid }) => isVoid)).toEqual([true, true, true])
+      held.releaseAll()
+      await waitFor(() => next.deliveries.length === 4, { what: 'the rest' })
+      expect(next.contents()).toEqual([1, 2, 3, 4])
+      expect(next.deliveries.map(({ redelivered }) => redelivered)).toEqual([
+        true,
+        true,
+        true,
+        false,
+      ])
     })
 
     it('closes with its broker, after what is in hand could still publish', async () => {

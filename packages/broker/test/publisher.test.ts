@@ -8,6 +8,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { deadLetterOf } from '../src/dead-letter.ts'
 import type { OutgoingMessage, PublishOutcome } from '../src/port.ts'
 import { createPublisher } from '../src/publisher.ts'
+import { relaySlotOf } from '../src/relay-slot.ts'
 import { createTopology } from '../src/topology.ts'
 import { unreadable } from './fixtures.ts'
 
@@ -62,6 +63,7 @@ describe('createPublisher', () => {
           type: 'VumiApiEvent',
           timestampMs: Date.parse(event.timestamp),
           traceparent: 't',
+          slot: relaySlotOf(event),
         },
       },
     ])

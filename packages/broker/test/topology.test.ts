@@ -9,6 +9,7 @@ const topology = createTopology()
 /** Stands for `<delay>` in the code's own specifications. */
 const DELAY_MS = 123_456
 const added = [
+  { ...topology.relayQueue(1), name: topology.relayQueue(1).name.replace(/1$/, '<partition>') },
   topology.handlerQueue('<name>'),
   topology.workerQueue('<name>'),
   topology.retryQueue(DELAY_MS),
@@ -45,6 +46,22 @@ describe('docs/topology.md', () => {
     expect(onPage).toEqual(exchanges.map(({ name, type }) => [asOnPage(name), type]))
   })
 
+  it('lists every binding from exchange to exchange, alternates included, and no other', () => {
+    const fixed = topology.exchanges.flatMap(({ name, bindings = [], alternateExchange }) => [
+      ...bindings.map(({ exchange, routingKey }) => [exchange, routingKey, name]),
+      ...(alternateExchange === undefined ? [] : [[name, 'alternate', alternateExchange]]),
+    ])
+    const account = topology.accountRoute('<account_key>')
+    const slot = topology.slotRoute(3, 1)
+    expect(tableUnder('To the relay').map((row) => row.slice(0, 3).map((cell) => cell[0]))).toEqual(
+      [
+        ...fixed,
+        [account.exchange, account.routingKey, (account.to as { exchange: string }).exchange],
+        [slot.exchange, Object.keys(slot.headers!)[0], `${topology.queue.edgeRelay}.<partition>`],
+      ],
+    )
+  })
+
   it('lists every queue with its bindings and arguments, and no other', () => {
     const onPage = tableUnder('Queues').map(([name, bindings, args]) => ({
       name: name?.[0],
@@ -66,14 +83,14 @@ describe('docs/topology.md', () => {
     const bridged = createTopology({ vumiBridge: true })
     const [vumi, ...others] = bridged.exchanges.slice(topology.exchanges.length)
     expect(others).toEqual([])
-    const bound = bridged.queues.filter(({ bindings }) =>
+    const bound = [...bridged.queues, ...bridged.exchanges].filter(({ bindings = [] }) =>
       bindings.some(({ exchange }) => exchange === vumi?.name),
     )
     expect(tableUnder("Vumi Go's own events")).toEqual([
       [
         [vumi?.name],
         [vumi?.type],
-        [bound[0]?.bindings.at(-1)?.routingKey],
+        [bound[0]?.bindings?.at(-1)?.routingKey],
         bound.map(({ name }) => name),
       ],
     ])

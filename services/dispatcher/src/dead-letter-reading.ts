@@ -100,7 +100,7 @@ function letterOf(
 
 function aboutOf({ queue }: Death, topology: Topology): DeadLetter['about'] {
   const { dispatcherEvents, dispatcherResults, edgeRelay } = topology.queue
-  if (queue === dispatcherEvents || queue === edgeRelay) return 'event'
+  if (queue === dispatcherEvents || queue.startsWith(edgeRelay)) return 'event'
   if (queue === dispatcherResults) return 'result'
   if (queue.startsWith(topology.handlerQueue('').name)) return 'invocation'
   return queue.endsWith('.control') ? 'command' : 'message'

@@ -152,6 +152,7 @@ describe('what RabbitMQ moved to the dead queue', () => {
   it.each([
     [topology.queue.dispatcherResults, 'result'],
     [topology.queue.edgeRelay, 'event'],
+    [topology.relayQueue(3).name, 'event'],
     [topology.workerQueue('survey').name, 'command'],
     ['somebody-elses', 'message'],
   ])('from %s is about a %s', (queue, about) => {

@@ -6,24 +6,35 @@
  * otherwise) fails the connection, which is tried again: a publish must not find a topology that would lose it. An added
  * queue that is refused keeps nobody else from working; it is tried again alone. Either is said by `unavailableReason`. While connected,
  * the fixed topology and what is consumed are declared again every few seconds: who deletes an exchange takes its bindings along, and
- * nobody is told of that. A queue that is only declared comes back when it is declared again, or with the next connection.
+ * nobody is told of that. A queue that is only declared comes back when it is declared again, or with the next connection; a route that
+ * was bound, in its turn.
  */
 import { backoffDelayMs, delay, type Log, UnavailableError } from '@signalbox/kit'
-import type { ChannelModel, ConfirmChannel } from 'amqplib'
+import type { Channel, ChannelModel, ConfirmChannel } from 'amqplib'
 import { createDeclarations } from '../declarations.ts'
 import type { Broker } from '../port.ts'
 import { prefetchOf } from '../prefetch.ts'
 import { createPublisher } from '../publisher.ts'
-import type { QueueSpec, Topology } from '../topology.ts'
+import type { QueueSpec, RouteSpec, Topology } from '../topology.ts'
 import { atMost } from './at-most.ts'
 import { ConfirmPublisher } from './confirm-publisher.ts'
 import { AmqpConnection, reasonOf } from './connection.ts'
 import { AmqpConsumer } from './consumer.ts'
-import { declareExchange, declareQueue, onOwnChannel } from './declaring.ts'
+import {
+  bindRoute,
+  declareExchange,
+  declareQueue,
+  declareRoutes,
+  onOwnChannel,
+  unbindRoute,
+} from './declaring.ts'
 import { KeptChannel } from './kept-channel.ts'
 
 /** What was deleted is back within this. Declaring what is there already costs the broker a look-up each. */
 const REPAIR_INTERVAL_MS = 3_000
+
+/** Of the routes that were bound at run time, which can be many, this many at each repair, in turn. */
+const ROUTES_PER_REPAIR = 100
 
 export interface AmqpBrokerOptions {
   /** `amqp://` or `amqps://`. */
@@ -57,6 +68,7 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
   let closing: Promise<void> | undefined
   let isRepairing = false
   let repairFailure: string | undefined
+  let nextRoute = 0
 
   const connection = new AmqpConnection({ url, name: connectionName }, { log, setUp })
   const confirmed = new ConfirmPublisher(
@@ -90,6 +102,7 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
 
   async function setUp(model: ChannelModel): Promise<void> {
     await declareAll(model)
+    await bindAll(model, declarations.routes())
     fresh.add(model)
   }
 
@@ -100,12 +113,61 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
     await onOwnChannel(model, async (channel) => {
       for (const exchange of declarations.fixedExchanges) await declareExchange(channel, exchange)
       for (const queue of declarations.fixedQueues) await declareQueue(channel, queue)
+      await declareRoutes(channel, {
+        exchanges: declarations.fixedExchanges,
+        queues: declarations.fixedQueues,
+      })
     })
     for (const queue of added) {
       await onOwnChannel(model, (channel) => declareQueue(channel, queue)).catch(() => {
         declareAdded(queue)
       })
     }
+  }
+
+  /** Each on its own AMQP channel only when they fail together: one whose queue was deleted must not keep the others from working. */
+  async function bindAll(model: ChannelModel, routes: Iterable<RouteSpec>): Promise<void> {
+    const wanted = [...routes]
+    if (wanted.length === 0) return
+    const bindOnOne = (some: readonly RouteSpec[]) =>
+      onOwnChannel(model, async (channel) => {
+        for (const route of some) await bindRoute(channel, route)
+      })
+    try {
+      await bindOnOne(wanted)
+    } catch (error) {
+      if (wanted.length === 1) log.debug({ reason: reasonOf(error) }, 'route.refused')
+      else for (const route of wanted) await bindAll(model, [route])
+    }
+  }
+
+  function routesInTurn(): RouteSpec[] {
+    const routes = [...declarations.routes()]
+    if (nextRoute >= routes.length) nextRoute = 0
+    const turn = routes.slice(nextRoute, nextRoute + ROUTES_PER_REPAIR)
+    nextRoute += ROUTES_PER_REPAIR
+    return turn
+  }
+
+  /** Now or not at all: who binds has somebody waiting, and tries again. */
+  async function onSession<Outcome>(
+    work: (channel: Channel) => Promise<Outcome>,
+  ): Promise<Outcome> {
+    requireOpen()
+    const { session } = connection
+    const reason = connection.unavailableReason()
+    if (!session || reason !== undefined) throw unavailable(reason ?? 'not connected')
+    const outcome = onOwnChannel(session.model, work).catch((cause: unknown) => {
+      throw unavailable(reasonOf(cause), cause)
+    })
+    let isEnded = false
+    outcome.then(
+      () => (isEnded = true),
+      () => (isEnded = true),
+    )
+    await atMost(outcome, publishTimeoutMs, session.lost)
+    if (!isEnded) throw unavailable(`the broker did not answer within ${publishTimeoutMs} ms`)
+    return outcome
   }
 
   async function repair(): Promise<void> {
@@ -117,6 +179,7 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
     try {
       const consumed = [...consumers].map(({ queue }) => declarations.queueNamed(queue))
       await declareAll(session.model, consumed)
+      await bindAll(session.model, routesInTurn())
     } catch (error) {
       if (!session.lost.aborted) failure = `the topology: ${reasonOf(error)}`
     }
@@ -164,7 +227,7 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
 
   function requireOpen(): void {
     if (!closing) return
-    throw new UnavailableError('the broker was closed', { code: 'SB_BROKER_UNAVAILABLE' })
+    throw unavailable('the broker was closed')
   }
 
   async function close(): Promise<void> {
@@ -201,6 +264,29 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
       }
       await undeclared.get(queue.name)?.done
     },
+    async bind(route) {
+      const isNew = declarations.addRoute(route)
+      try {
+        await onSession((channel) => bindRoute(channel, route))
+      } catch (error) {
+        if (isNew) declarations.removeRoute(route)
+        throw error
+      }
+    },
+    async unbind(route) {
+      declarations.removeRoute(route)
+      await onSession((channel) => unbindRoute(channel, route))
+    },
+    letGo: (route) => declarations.removeRoute(route),
+    async messagesIn(queue) {
+      return onSession(async (channel) => {
+        const { messageCount } = await channel.checkQueue(queue)
+        return messageCount
+      }).catch((error: unknown) => {
+        if (isNotFound(error)) return undefined
+        throw error
+      })
+    },
     async consume(queue, consumeOptions, onDelivery) {
       requireOpen()
       const consumer = new AmqpConsumer(
@@ -233,4 +319,19 @@ async function allConfirmed(channel: ConfirmChannel, over: AbortSignal): Promise
     )
     if (isDone) return
   }
+}
+
+function unavailable(message: string, cause?: unknown): UnavailableError {
+  return new UnavailableError(message, {
+    code: 'SB_BROKER_UNAVAILABLE',
+    ...(cause === undefined ? {} : { cause }),
+  })
+}
+
+/** Of AMQP's reply codes. Source: https://www.rabbitmq.com/docs/specification */
+const NOT_FOUND = 404
+
+function isNotFound(error: unknown): boolean {
+  const { cause } = error as { cause?: { code?: unknown } }
+  return cause?.code === NOT_FOUND
 }

@@ -15,6 +15,7 @@ import type { ConfirmChannel, Message, Options } from 'amqplib'
 import { Fifo } from '../fifo.ts'
 import { InHand } from '../in-hand.ts'
 import type { OutgoingMessage, PublishOutcome } from '../port.ts'
+import { SLOT_HEADER } from '../relay-slot.ts'
 
 /** Carries the number of the publish, because a returned message comes back with nothing else that is unique. */
 const NUMBER_HEADER = 'x-signalbox-publish'
@@ -241,7 +242,7 @@ function placeOf({ exchange, routingKey }: OutgoingMessage): string {
 }
 
 function publishOptions({ properties }: OutgoingMessage, number: number): Options.Publish {
-  const { messageId, type, timestampMs = Date.now(), replyTo, traceparent } = properties
+  const { messageId, type, timestampMs = Date.now(), replyTo, traceparent, slot } = properties
   return {
     mandatory: true,
     persistent: true,
@@ -250,7 +251,11 @@ function publishOptions({ properties }: OutgoingMessage, number: number): Option
     type,
     timestamp: Math.floor(timestampMs / 1_000),
     ...(replyTo === undefined ? {} : { replyTo }),
-    headers: { [NUMBER_HEADER]: number, ...(traceparent === undefined ? {} : { traceparent }) },
+    headers: {
+      [NUMBER_HEADER]: number,
+      ...(traceparent === undefined ? {} : { traceparent }),
+      ...(slot === undefined ? {} : { [SLOT_HEADER]: String(slot) }),
+    },
   }
 }
 

@@ -98,22 +98,40 @@ export class AmqpConsumer implements Consumer {
     return this.#closed
   }
 
+  release(): Promise<void> {
+    this.#closed ??= this.#release()
+    return this.#closed
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
 
+  /** n.b. a consumer that is cancelled keeps what it has in hand, and the next one gets what follows; one whose channel is closed does not. */
+  async #release(): Promise<void> {
+    this.#closing.abort()
+    this.#refuseRegistration()
+    this.#link?.acknowledger.flush()
+    await this.#channel.close()
+    this.#deps.onClosed(this)
+  }
+
   async #close(): Promise<void> {
     this.#closing.abort()
-    this.#registered.reject(
-      new UnavailableError(`the consumer of ${this.queue} was closed`, {
-        code: 'SB_BROKER_UNAVAILABLE',
-      }),
-    )
+    this.#refuseRegistration()
     await this.#switch()
     await this.#inHand.idle()
     this.#link?.acknowledger.flush()
     await this.#channel.close()
     this.#deps.onClosed(this)
+  }
+
+  #refuseRegistration(): void {
+    this.#registered.reject(
+      new UnavailableError(`the consumer of ${this.queue} was closed`, {
+        code: 'SB_BROKER_UNAVAILABLE',
+      }),
+    )
   }
 
   /**

@@ -2,6 +2,7 @@
 import { traceparentSchema } from '@signalbox/contracts'
 import type { ConsumeMessage } from 'amqplib'
 import type { Death, Delivery, MessageProperties } from '../port.ts'
+import { SLOT_HEADER } from '../relay-slot.ts'
 
 export class AmqpDelivery implements Delivery {
   readonly body: Buffer
@@ -38,6 +39,8 @@ function propertiesOf(wire: ConsumeMessage['properties']): Partial<MessageProper
   if (typeof wire.replyTo === 'string') properties.replyTo = wire.replyTo
   const traceparent = traceparentOf(wire.headers)
   if (traceparent !== undefined) properties.traceparent = traceparent
+  const slot: unknown = wire.headers?.[SLOT_HEADER]
+  if (typeof slot === 'string' && /^\d{1,2}$/.test(slot)) properties.slot = Number(slot)
   return properties
 }
 

@@ -5,14 +5,15 @@
  * queues (what is not consumed stays in memory).
  */
 import { type Log, UnavailableError } from '@signalbox/kit'
-import { createDeclarations } from '../declarations.ts'
+import { createDeclarations, routeName } from '../declarations.ts'
 import type { Broker, Consumer, Death, OutgoingMessage, PublishOutcome } from '../port.ts'
 import { prefetchOf } from '../prefetch.ts'
 import { createPublisher } from '../publisher.ts'
-import type { ExchangeSpec, QueueSpec, Topology } from '../topology.ts'
+import { SLOT_HEADER } from '../relay-slot.ts'
+import type { ExchangeSpec, QueueSpec, RouteSpec, Topology } from '../topology.ts'
 import { MemoryConsumer } from './consumer.ts'
 import { MemoryQueue } from './queue.ts'
-import { type RoutingKeyTest, routingKeyTest } from './routing.ts'
+import { type Headers, headersTest, routingKeyTest } from './routing.ts'
 
 export interface MemoryBrokerOptions {
   topology: Topology
@@ -21,7 +22,13 @@ export interface MemoryBrokerOptions {
 
 interface MemoryExchange {
   spec: ExchangeSpec
-  bindings: { accepts: RoutingKeyTest; queue: MemoryQueue }[]
+  bindings: MemoryBinding[]
+}
+
+interface MemoryBinding {
+  name: string
+  accepts(message: OutgoingMessage): boolean
+  to: RouteSpec['to']
 }
 
 /** Ready at once. Close it to end its timers and consumers. */
@@ -41,20 +48,35 @@ export function createMemoryBroker({ topology, log }: MemoryBrokerOptions): Brok
     const queue = new MemoryQueue(spec, (message, death) => deadLetter(spec, message, death))
     queues.set(spec.name, queue)
     spec.exchanges.forEach(addExchange)
-    for (const { exchange, routingKey } of spec.bindings) {
-      const { spec: source, bindings } = exchanges.get(exchange)!
-      bindings.push({ accepts: routingKeyTest(source.type, routingKey), queue })
+    for (const binding of spec.bindings) addRoute({ ...binding, to: { queue: spec.name } })
+  }
+  const addRoute = (route: RouteSpec): void => {
+    const { spec, bindings } = exchanges.get(route.exchange)!
+    bindings.push({ name: routeName(route), accepts: messageTest(spec, route), to: route.to })
+  }
+  /** The queues that a message gets to, each once, whichever way it went. */
+  const targetsOf = (message: OutgoingMessage): Set<MemoryQueue> => {
+    const targets = new Set<MemoryQueue>()
+    const passed = new Set<string>()
+    const pass = (exchange: string): void => {
+      if (passed.has(exchange)) return
+      passed.add(exchange)
+      const { spec, bindings } = exchanges.get(exchange)!
+      const matching = bindings.filter(({ accepts }) => accepts(message))
+      for (const { to } of matching) {
+        if ('queue' in to) targets.add(queues.get(to.queue)!)
+        else pass(to.exchange)
+      }
+      if (matching.length === 0 && spec.alternateExchange !== undefined) {
+        pass(spec.alternateExchange)
+      }
     }
+    if (message.exchange !== '') pass(message.exchange)
+    else if (queues.has(message.routingKey)) targets.add(queues.get(message.routingKey)!)
+    return targets
   }
   const route = (message: OutgoingMessage, death?: Death): PublishOutcome => {
-    const targets = new Set(
-      message.exchange === ''
-        ? [queues.get(message.routingKey)].filter((queue) => queue !== undefined)
-        : exchanges
-            .get(message.exchange)!
-            .bindings.filter(({ accepts }) => accepts(message.routingKey))
-            .map(({ queue }) => queue),
-    )
+    const targets = targetsOf(message)
     for (const queue of targets) queue.enqueue(message, death)
     return targets.size > 0 ? 'routed' : 'unroutable'
   }
@@ -91,6 +113,9 @@ export function createMemoryBroker({ topology, log }: MemoryBrokerOptions): Brok
 
   declarations.fixedExchanges.forEach(addExchange)
   declarations.fixedQueues.forEach(addQueue)
+  for (const { name, bindings = [] } of declarations.fixedExchanges) {
+    for (const binding of bindings) addRoute({ ...binding, to: { exchange: name } })
+  }
 
   const broker: Broker = {
     topology,
@@ -105,6 +130,22 @@ export function createMemoryBroker({ topology, log }: MemoryBrokerOptions): Brok
     async declare(spec) {
       requireOpen()
       if (declarations.add(spec)) addQueue(spec)
+    },
+    async bind(route) {
+      requireOpen()
+      if (declarations.addRoute(route)) addRoute(route)
+    },
+    async unbind(route) {
+      requireOpen()
+      declarations.removeRoute(route)
+      const exchange = exchanges.get(route.exchange)!
+      const name = routeName(route)
+      exchange.bindings = exchange.bindings.filter((binding) => binding.name !== name)
+    },
+    letGo: () => undefined,
+    async messagesIn(name) {
+      requireOpen()
+      return queues.get(name)?.size
     },
     async consume(name, options, onDelivery) {
       requireOpen()
@@ -141,4 +182,21 @@ function stamped(message: OutgoingMessage): OutgoingMessage {
     ...message,
     properties: { ...message.properties, timestampMs: Math.floor(timestampMs / 1_000) * 1_000 },
   }
+}
+
+function messageTest(
+  { type }: ExchangeSpec,
+  { routingKey, headers = {} }: RouteSpec,
+): MemoryBinding['accepts'] {
+  if (type === 'headers') {
+    const accepts = headersTest(headers)
+    return ({ properties }) => accepts(headersOf(properties))
+  }
+  const accepts = routingKeyTest(type, routingKey)
+  return (message) => accepts(message.routingKey)
+}
+
+/** What of a message's properties AMQP carries as headers and bindings look at. */
+function headersOf({ slot }: OutgoingMessage['properties']): Headers {
+  return slot === undefined ? {} : { [SLOT_HEADER]: String(slot) }
 }

@@ -21,6 +21,8 @@ export class MemoryConsumer implements Consumer, QueueConsumer {
   readonly #deps: MemoryConsumerDeps
   readonly #inHand = new InHand()
   readonly #closing = new AbortController()
+  /** In the order of delivery. */
+  readonly #unsettled = new Set<MemoryDelivery>()
   #state: ConsumerState = 'consuming'
 
   constructor(options: MemoryConsumerOptions, deps: MemoryConsumerDeps) {
@@ -55,6 +57,18 @@ export class MemoryConsumer implements Consumer, QueueConsumer {
     this.#deps.queue.attach(this)
   }
 
+  async release(): Promise<void> {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    this.#closing.abort()
+    for (const delivery of this.#unsettled) {
+      delivery.isVoid = true
+      this.#deps.queue.settle(delivery.queued, 'requeue')
+    }
+    this.#deps.queue.detach(this)
+    this.#deps.onClosed(this)
+  }
+
   async close(): Promise<void> {
     this.#state = 'closed'
     this.#deps.queue.detach(this)
@@ -68,18 +82,28 @@ export class MemoryConsumer implements Consumer, QueueConsumer {
   }
 
   async #settle(queued: QueuedMessage): Promise<void> {
-    const verdict = await verdictOn(deliveryOf(queued), this.#options.onDelivery, {
+    const delivery = deliveryOf(queued)
+    this.#unsettled.add(delivery)
+    const verdict = await verdictOn(delivery, this.#options.onDelivery, {
       ...this.#deps,
       queue: this.queue,
       signal: this.#closing.signal,
     })
-    this.#deps.queue.settle(queued, verdict)
+    this.#unsettled.delete(delivery)
+    if (!delivery.isVoid) this.#deps.queue.settle(queued, verdict)
     this.#inHand.settled()
   }
 }
 
-function deliveryOf({ message, returns, death }: QueuedMessage): Delivery {
+interface MemoryDelivery extends Delivery {
+  readonly queued: QueuedMessage
+  isVoid: boolean
+}
+
+function deliveryOf(queued: QueuedMessage): MemoryDelivery {
+  const { message, returns, death } = queued
   return {
+    queued,
     body: message.body,
     exchange: message.exchange,
     routingKey: message.routingKey,

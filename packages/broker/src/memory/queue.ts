@@ -46,6 +46,11 @@ export class MemoryQueue {
     this.wake()
   }
 
+  /** Ready for delivery. */
+  get size(): number {
+    return this.#returned.size + this.#ready.size
+  }
+
   attach(consumer: QueueConsumer): void {
     this.#consumers.push(consumer)
     this.wake()

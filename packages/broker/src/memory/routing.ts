@@ -7,8 +7,19 @@ const ANY_WORDS = '#'
 
 export type RoutingKeyTest = (routingKey: string) => boolean
 
+export type Headers = Readonly<Record<string, string>>
+
+/** The test that a binding of a headers exchange puts a message's headers to. Source: https://www.rabbitmq.com/tutorials/amqp-concepts#exchange-headers */
+export function headersTest(wanted: Headers): (headers: Headers) => boolean {
+  const entries = Object.entries(wanted)
+  return (headers) => entries.every(([name, value]) => headers[name] === value)
+}
+
 /** The test that a binding puts a routing key to. */
-export function routingKeyTest(type: ExchangeType, bindingKey: string): RoutingKeyTest {
+export function routingKeyTest(
+  type: Exclude<ExchangeType, 'headers'>,
+  bindingKey: string,
+): RoutingKeyTest {
   if (type === 'fanout') return () => true
   if (type === 'direct') return (routingKey) => routingKey === bindingKey
   const pattern = bindingKey.split('.')

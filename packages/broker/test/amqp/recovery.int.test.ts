@@ -215,6 +215,83 @@ describe('a topology that is damaged', () => {
     await waitFor(isWanted, { what: 'the queue that is wanted again', timeoutMs: 5_000 })
   })
 
+  it('has a route that was bound at run time back: with a new connection, and after its exchange was deleted', async () => {
+    await using broker = await opened(lease.amqpUrl)
+    await isUp(broker)
+    const partition = topology.relayQueue(1)
+    await broker.declare(partition)
+    const [slotRoute, accountRoute] = [topology.slotRoute(9, 1), topology.accountRoute('acme')]
+    await broker.bind(slotRoute)
+    await broker.bind(accountRoute)
+    const got = recorder()
+    await using _consumer = await broker.consume(partition.name, {}, got.onDelivery)
+    const send = async (text: string): Promise<void> => {
+      const to = { exchange: topology.exchange.events, routingKey: 'poll.done.acme' }
+      const message = messageTo(to, text)
+      await broker.publish({ ...message, properties: { ...message.properties, slot: 9 } })
+    }
+    const comes = (text: string) =>
+      waitFor(() => got.contents().includes(text), { what: text, timeoutMs: 2_000 })
+    await send('bound')
+    await comes('bound')
+
+    await harm.closeConnections()
+    await waitFor(() => broker.unavailableReason() !== undefined, { what: 'the loss' })
+    await expect(broker.bind(topology.slotRoute(10, 1))).rejects.toMatchObject({
+      code: 'SB_BROKER_UNAVAILABLE',
+      retryable: true,
+    })
+    await expect(broker.messagesIn(partition.name)).rejects.toMatchObject({ retryable: true })
+    await isUp(broker)
+    await harm.deleteExchange(topology.exchange.relay)
+    const isBack = async () => {
+      await send('back')
+      return got.contents().includes('back')
+    }
+    await waitFor(isBack, { what: 'both routes', timeoutMs: 6_000 })
+
+    broker.letGo(accountRoute)
+    await harm.deleteExchange(topology.exchange.relay)
+    const slotIsBack = async () => {
+      const to = { exchange: topology.exchange.events, routingKey: 'poll.flow_state_change.x' }
+      const message = messageTo(to, 'slot')
+      await broker.publish({ ...message, properties: { ...message.properties, slot: 9 } })
+      return got.contents().includes('slot')
+    }
+    await waitFor(slotIsBack, { what: 'the route that is kept', timeoutMs: 6_000 })
+    await send('not asked for')
+    await slotIsBack()
+    const before = got.contents().filter((content) => content === 'slot').length
+    await slotIsBack()
+    await waitFor(() => got.contents().filter((content) => content === 'slot').length > before, {
+      what: 'the proof that nothing else comes',
+    })
+    expect(got.contents()).not.toContain('not asked for')
+  })
+
+  it('is rid of what earlier versions bound the relay to', async () => {
+    const own = createTopology({ namespace: 'former' })
+    const [relayQueue] = [own.relayQueue(0)]
+    await using old = await opened(lease.amqpUrl, { topology: own })
+    await isUp(old)
+    for (const binding of relayQueue.formerBindings!) {
+      await old.bind({ ...binding, to: { queue: relayQueue.name } })
+      old.letGo({ ...binding, to: { queue: relayQueue.name } })
+    }
+    await using broker = await opened(lease.amqpUrl, { topology: own })
+    await isUp(broker)
+    const partition = own.relayQueue(1)
+    await broker.declare(partition)
+    await broker.bind(own.slotRoute(2, 1))
+    const got = recorder()
+    await using _consumer = await broker.consume(partition.name, {}, got.onDelivery)
+    const to = { exchange: own.exchange.events, routingKey: 'poll.flow_state_change.acme' }
+    const message = messageTo(to, 'once')
+    await broker.publish({ ...message, properties: { ...message.properties, slot: 2 } })
+    await waitFor(() => got.deliveries.length === 1, { what: 'the change in its partition' })
+    expect(await broker.messagesIn(relayQueue.name)).toBe(0)
+  })
+
   it('says which queue stands in the way, and works once it is gone', async () => {
     const own = createTopology({ namespace: 'foreign' })
     await harm.declareForeignQueue(own.queue.dispatcherEvents)
