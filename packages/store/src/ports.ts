@@ -181,6 +181,34 @@ export interface ChannelStore {
   forget(channel: Channel): Promise<void>
 }
 
+/**
+ * The accounts whose own channel somebody subscribes to: only for these are all events brought to it. A mark is *kept* for a time, and
+ * *confirmed* once the account's events do arrive, with an epoch that began after that. One whose time is over has *lapsed*, and is there,
+ * unconfirmed, until what fills the channel was taken away: so whoever is interested in between knows that there is a gap.
+ */
+export interface ChannelInterest {
+  /** Begins the mark, or keeps it, for `ttlMs` from now at least. */
+  keep(accountKey: string, ttlMs: number): Promise<{ isConfirmed: boolean }>
+  /** Nothing when there is no mark. */
+  confirm(accountKey: string): Promise<void>
+  /** Those of the accounts that have a mark, lapsed or not. */
+  among(accountKeys: readonly string[]): Promise<Set<string>>
+  /** Every mark there is. */
+  list(): Promise<{ accountKey: string; isLapsed: boolean }[]>
+  /** Takes back the confirmation of a lapsed mark. False: somebody keeps it. */
+  lapse(accountKey: string): Promise<boolean>
+  /** Removes a lapsed mark. False: somebody keeps it. */
+  end(accountKey: string): Promise<boolean>
+}
+
+/** Which relays run, so that they can share the work. */
+export interface RelayRoster {
+  /** Says that this one runs, for `ttlMs` from now. Returns all that do, sorted, this one among them. */
+  announce(relayId: string, ttlMs: number): Promise<string[]>
+  /** It runs no more. */
+  leave(relayId: string): Promise<void>
+}
+
 export interface ApiKeyStore {
   create(accountKey: string, key: ApiKey, secretHash: string): Promise<void>
   find(accountKey: string, keyId: string): Promise<{ key: ApiKey; secretHash: string } | undefined>
@@ -343,6 +371,8 @@ export interface Store extends AsyncDisposable {
   readonly catalog: HandlerCatalog
   readonly contacts: ContactStore
   readonly channels: ChannelStore
+  readonly interest: ChannelInterest
+  readonly relays: RelayRoster
   readonly apiKeys: ApiKeyStore
   readonly biographies: BiographyStore
   readonly deadLetters: DeadLetterStore

@@ -8,6 +8,7 @@ import { describeContacts } from './contract/contacts.ts'
 import { describeDeadLetters } from './contract/dead-letters.ts'
 import { describeApiKeys, describeDocuments } from './contract/documents.ts'
 import { describeProgress } from './contract/progress.ts'
+import { describeInterest, describeRoster } from './contract/relaying.ts'
 import { type Engine, freshAccount } from './fixtures.ts'
 
 export function describeStore(engineName: string, engine: Engine): void {
@@ -15,6 +16,8 @@ export function describeStore(engineName: string, engine: Engine): void {
   describe(`${engineName}: catalog`, () => describeCatalog(engine))
   describe(`${engineName}: contacts`, () => describeContacts(engine))
   describe(`${engineName}: channels`, () => describeChannels(engine))
+  describe(`${engineName}: interest in channels`, () => describeInterest(engine))
+  describe(`${engineName}: the roster of relays`, () => describeRoster(engine))
   describe(`${engineName}: API keys`, () => describeApiKeys(engine))
   describe(`${engineName}: biographies`, () => describeBiographies(engine))
   describe(`${engineName}: dead letters`, () => describeDeadLetters(engine))

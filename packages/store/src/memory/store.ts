@@ -12,6 +12,7 @@ import { createMemoryContacts } from './contacts.ts'
 import { createMemoryDeadLetters } from './dead-letters.ts'
 import { createMemoryDocuments } from './documents.ts'
 import { createMemoryProgress } from './progress.ts'
+import { createMemoryInterest, createMemoryRoster } from './relaying.ts'
 
 /** Never unavailable until it is closed. `log` hears of listeners that throw; default: nobody does. */
 export function createMemoryStore(bounds?: StoreBounds, log: Log = silentLog): Store {
@@ -27,6 +28,8 @@ export function createMemoryStore(bounds?: StoreBounds, log: Log = silentLog): S
     catalog: createMemoryCatalog({ lifetime }),
     contacts: createMemoryContacts({ lifetime }),
     channels: createMemoryChannels(resolved, { lifetime, log }),
+    interest: createMemoryInterest({ lifetime }),
+    relays: createMemoryRoster({ lifetime }),
     apiKeys: createMemoryApiKeys({ lifetime }),
     biographies,
     deadLetters: createMemoryDeadLetters(resolved, { lifetime }),

@@ -1,14 +1,10 @@
 /** The handler catalog in Redis. Times are those of Redis, so workers' clocks need not agree. */
 import type { CatalogEntry, HandlerDescription } from '@signalbox/contracts'
 import type { HandlerCatalog } from '../ports.ts'
+import { NOW_MS } from './clock.ts'
 import type { RedisConnection } from './connection.ts'
 import type { Keys } from './keys.ts'
 import { pairsOf } from './page-script.ts'
-
-const NOW_MS = `
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-`
 
 /** ARGV: name, description, worker, time to live in ms. */
 const REGISTER = `${NOW_MS}

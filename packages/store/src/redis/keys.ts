@@ -57,6 +57,12 @@ export function createKeys(namespace: string) {
     /** Pub/sub: each message of the channel. */
     channelMessages: (channel: Channel) =>
       `${account(channel.accountKey)}:channel:${channelName(channel)}`,
+    /** Of all accounts together: a relay asks for many at once. */
+    interest: {
+      marks: `${everybody}:channel-interest`,
+      confirmed: `${everybody}:channel-interest-confirmed`,
+    },
+    relays: `${everybody}:relays`,
     apiKeys: (accountKey: string) => `${account(accountKey)}:api-keys`,
     biographies: (accountKey: string) => ({
       events: `${account(accountKey)}:events`,

@@ -16,6 +16,7 @@ import { createRedisDeadLetters } from './dead-letters.ts'
 import { createRedisDocuments } from './documents.ts'
 import { createKeys } from './keys.ts'
 import { createRedisProgress } from './progress.ts'
+import { createRedisInterest, createRedisRoster } from './relaying.ts'
 import { Subscriptions } from './subscriptions.ts'
 
 const DEFAULT_COMMAND_TIMEOUT_MS = 2_000
@@ -66,6 +67,8 @@ export function openRedisStore(options: RedisStoreOptions): Store {
     catalog: createRedisCatalog({ connection, keys }),
     contacts: createRedisContacts({ connection, keys }),
     channels: createRedisChannels(bounds, { connection, keys, subscriptions }),
+    interest: createRedisInterest({ connection, keys }),
+    relays: createRedisRoster({ connection, keys }),
     apiKeys: createRedisApiKeys({ connection, keys }),
     biographies: createRedisBiographies(bounds, { connection, keys, chronicle }),
     deadLetters: createRedisDeadLetters(bounds, { connection, keys }),

@@ -18,7 +18,13 @@ const channelOf = (accountKey: string): Channel => ({ accountKey, kind: '<channe
 /** Every key and channel there is, for one account and one of each thing that it has. */
 function everyKey(accountKey: string): { ofEverybody: string[]; ofAccount: string[] } {
   return {
-    ofEverybody: [...Object.values(keys.catalog), keys.writeProbe, keys.chainsChanged],
+    ofEverybody: [
+      ...Object.values(keys.catalog),
+      keys.writeProbe,
+      keys.chainsChanged,
+      ...Object.values(keys.interest),
+      keys.relays,
+    ],
     ofAccount: [
       ...Object.values(keys.chains(accountKey)),
       ...Object.values(keys.contacts(accountKey)),
@@ -66,8 +72,10 @@ describe('Redis keys', () => {
       'deadLetterBody',
       'deadLetters',
       'documents',
+      'interest',
       'progress',
       'progressOf',
+      'relays',
       'writeProbe',
     ])
   })
