@@ -18,13 +18,16 @@ export type {
   ConsumerState,
   DeadLetterReason,
   Death,
+  DeclareOptions,
   Delivery,
   DeliveryHandler,
   MessageProperties,
   OutgoingMessage,
+  PublishOptions,
   PublishOutcome,
   Settlement,
 } from './port.ts'
+export { RefusedError, UnconfirmedError } from './publish-error.ts'
 export {
   type BatchOptions,
   createPublisher,

@@ -33,6 +33,8 @@ export interface OutboxDeps<Item> {
 export interface Outbox<Item> {
   /** Settles as the publish of its message does. An item that is too large for a message of several goes alone. */
   send(lane: string, item: Item): Promise<PublishOutcome>
+  /** Waits no longer for what is unconfirmed on a lane: what has gathered there leaves. */
+  release(lane: string): void
 }
 
 interface Waiting<Item> {
@@ -63,6 +65,16 @@ export function createOutbox<Item>(
       lane.waiting.push({ item, json, bytes: Buffer.byteLength(json), resolve, reject })
       if (lane.waiting.size === 1) setImmediate(flush, lane)
       return promise
+    },
+
+    release(laneName) {
+      const stuck = lanes.get(laneName)
+      if (!stuck) return
+      lanes.delete(laneName)
+      const lane = laneOf(laneName)
+      lane.waiting = stuck.waiting
+      stuck.waiting = new Fifo()
+      flush(lane)
     },
   }
 

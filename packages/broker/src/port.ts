@@ -3,6 +3,7 @@
  *
  * - A publish resolves after the broker has confirmed it. It rejects with `UnavailableError` when the confirm did not
  *   come (connection lost, timeout): the message may or may not be there, so the caller publishes again under the same identity.
+ *   `RefusedError` and `UnconfirmedError` are two of these that say more.
  * - A delivery is settled exactly once, by what its handler resolves to. When the connection was lost meanwhile, the
  *   settlement is void: the broker delivers again.
  * - A consumer comes back by itself after every loss, with its topology declared again before it.
@@ -30,6 +31,24 @@ export interface OutgoingMessage {
   /** JSON, UTF-8. */
   body: Buffer
   properties: MessageProperties
+}
+
+export interface DeclareOptions {
+  /** Somebody waits: it fails at once while the broker is known to be away, and after so many milliseconds otherwise. */
+  patienceMs?: number
+}
+
+export interface PublishOptions {
+  /**
+   * A name for where it goes, among many such places: while that one takes nothing, publishes to others are not held up. Such names are
+   * few (handlers); what is beyond 256 of them has no such protection.
+   */
+  lane?: string
+  /**
+   * Somebody waits for the outcome: the publish fails at once while the broker is known to be away, blocked or silent, and after so many
+   * milliseconds otherwise. Absent: it waits as long as the engine has it wait.
+   */
+  patienceMs?: number
 }
 
 /** `unroutable`: confirmed, but no queue took it (a mandatory message that came back). */
@@ -121,9 +140,9 @@ export interface Broker extends AsyncDisposable {
   /** Why it cannot work now (not connected, blocked by a resource alarm), or undefined. For readiness. */
   unavailableReason(): string | undefined
   /** Bounded in flight: waits for room, and while the broker blocks; at most the engine's publish timeout (default 10 s). */
-  publish(message: OutgoingMessage): Promise<PublishOutcome>
+  publish(message: OutgoingMessage, options?: PublishOptions): Promise<PublishOutcome>
   /** Declares queues beyond the fixed topology (a handler's, a worker's, a delay's), now and after every reconnection. Idempotent; again after a while, it brings back what was deleted. */
-  declare(queue: QueueSpec): Promise<void>
+  declare(queue: QueueSpec, options?: DeclareOptions): Promise<void>
   /**
    * Adds a binding between what was declared, now and after every reconnection. Durable: it outlives its processes, until `unbind`.
    * Idempotent. Rejects with `UnavailableError` when the broker is away: then nothing is promised, and nothing kept.

@@ -9,7 +9,7 @@ import {
   type VumiApiEvent,
 } from '@signalbox/contracts'
 import { InvalidInputError, UnavailableError } from '@signalbox/kit'
-import type { Broker, PublishOutcome } from './port.ts'
+import type { Broker, PublishOptions, PublishOutcome } from './port.ts'
 import { relaySlotOf } from './relay-slot.ts'
 
 export interface TraceOptions {
@@ -25,9 +25,12 @@ export type Publisher = ReturnType<typeof createPublisher>
 
 /**
  * Every method resolves after the broker's confirm, and rejects with `InvalidInputError` when the body is too large. An event or
- * a dead letter that no queue took is lost, whatever was confirmed: that rejects with `UnavailableError`.
+ * a dead letter that no queue took is lost, whatever was confirmed: that rejects with `UnavailableError`. `publishing` holds for every one.
  */
-export function createPublisher(broker: Pick<Broker, 'publish' | 'topology'>) {
+export function createPublisher(
+  broker: Pick<Broker, 'publish' | 'topology'>,
+  publishing: PublishOptions = {},
+) {
   const { exchange, queue } = broker.topology
 
   const publish = async (
@@ -40,6 +43,7 @@ export function createPublisher(broker: Pick<Broker, 'publish' | 'topology'>) {
       maxBytes?: number
       timestampMs?: number
       slot?: number
+      lane?: string
     } = {},
   ): Promise<PublishOutcome> => {
     const body = Buffer.from(json)
@@ -52,7 +56,7 @@ export function createPublisher(broker: Pick<Broker, 'publish' | 'topology'>) {
         },
       )
     }
-    return broker.publish({
+    const message = {
       ...to,
       body,
       properties: {
@@ -63,7 +67,9 @@ export function createPublisher(broker: Pick<Broker, 'publish' | 'topology'>) {
         ...(options.traceparent === undefined ? {} : { traceparent: options.traceparent }),
         ...(options.slot === undefined ? {} : { slot: options.slot }),
       },
-    })
+    }
+    const { lane } = options
+    return broker.publish(message, lane === undefined ? publishing : { ...publishing, lane })
   }
 
   const publishKept = async (...message: Parameters<typeof publish>): Promise<void> => {
@@ -111,7 +117,28 @@ export function createPublisher(broker: Pick<Broker, 'publish' | 'topology'>) {
         first.invocation_id,
         json,
         {
+          lane: first.handler,
           traceparent: batch.length === 1 ? first.context.traceparent : undefined,
+          replyTo: queue.dispatcherResults,
+          maxBytes: LIMITS.maxBatchBytes,
+        },
+      )
+    },
+    /** As `invocations`, to where they wait for the handler's queue. Its `parkingQueue` must have been declared. */
+    async parked(
+      batch: readonly [HandlerInvocation, ...HandlerInvocation[]],
+      { json = JSON.stringify(batch) }: BatchOptions = {},
+    ): Promise<void> {
+      const [{ handler, invocation_id, context }] = batch
+      const { name } = broker.topology.parkingQueue(handler)
+      await publishKept(
+        { exchange: name, routingKey: handler },
+        'HandlerInvocation',
+        invocation_id,
+        json,
+        {
+          lane: name,
+          traceparent: batch.length === 1 ? context.traceparent : undefined,
           replyTo: queue.dispatcherResults,
           maxBytes: LIMITS.maxBatchBytes,
         },

@@ -61,6 +61,9 @@ export interface TopologyOptions {
  */
 const DELIVERY_LIMIT = 20
 
+/** How long a parked invocation waits before RabbitMQ moves it on to its handler's queue, or begins to try. */
+const PARKING_MS = 2_000
+
 export type Topology = ReturnType<typeof createTopology>
 
 export function createTopology({
@@ -138,6 +141,16 @@ export function createTopology({
     },
   ]
 
+  /** Nobody reads it: what comes in goes on to the handlers exchange after `delayMs`, with its routing key. */
+  const waitingRoom = (name: string, delayMs: number): QueueSpec => ({
+    name,
+    exchanges: [{ name, type: 'fanout' }],
+    bindings: [{ exchange: name, routingKey: '' }],
+    singleActiveConsumer: false,
+    messageTtlMs: delayMs,
+    deadLetterExchange: exchange.handlers,
+  })
+
   return {
     namespace,
     exchange,
@@ -170,20 +183,14 @@ export function createTopology({
         { exchange: exchange.commands, routingKey: worker },
       ]),
     /**
-     * The waiting room for one delay, of the few that retries have (`RETRY_DELAYS_MS`): what is published to the exchange of the same name comes out on the handlers exchange after
-     * `delayMs`, with its routing key. One queue per delay, because a queue expires its messages from its head only: a long
-     * delay before a short one would hold it up.
+     * The waiting room for one delay, of the few that retries have (`RETRY_DELAYS_MS`), with an exchange of the same name. One queue
+     * per delay, because a queue expires its messages from its head only: a long delay before a short one would hold it up.
      */
-    retryQueue: (delayMs: number): QueueSpec => {
-      const name = `${namespace}.retry.${delayMs}`
-      return {
-        name,
-        exchanges: [{ name, type: 'fanout' }],
-        bindings: [{ exchange: name, routingKey: '' }],
-        singleActiveConsumer: false,
-        messageTtlMs: delayMs,
-        deadLetterExchange: exchange.handlers,
-      }
-    },
+    retryQueue: (delayMs: number) => waitingRoom(`${namespace}.retry.${delayMs}`, delayMs),
+    /**
+     * The waiting room for invocations of a handler whose own queue does not take them now. One per handler: what RabbitMQ cannot move on
+     * to that queue holds up what is behind it.
+     */
+    parkingQueue: (handler: string) => waitingRoom(`${namespace}.parked.${handler}`, PARKING_MS),
   }
 }

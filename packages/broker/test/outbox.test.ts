@@ -20,6 +20,7 @@ function manualOutbox(batchSize?: number) {
   return {
     messages,
     send: (item: string, lane = 'a') => outbox.send(lane, item),
+    release: (lane: string) => outbox.release(lane),
     sent: (lane = 'a') =>
       messages.filter((it) => it.lane === lane).map(({ items }) => items.join('')),
     async confirm(lane = 'a') {
@@ -103,6 +104,23 @@ describe('the outbox', () => {
     }
     expect(sent('quick')).toEqual([...'abcdefgh'])
     expect(sent('stuck')).toHaveLength(4)
+  })
+
+  it('sends what has gathered on a lane that is released, and what comes then as ever', async () => {
+    const { send, sent, confirm, release } = manualOutbox()
+    for (const item of 'abcdefg') {
+      void send(item)
+      await turn()
+    }
+    release('a')
+    expect(sent()).toEqual(['a', 'b', 'c', 'd', 'efg'])
+    await confirm()
+    for (const item of 'hijkl') {
+      void send(item)
+      await turn()
+    }
+    expect(sent().slice(5)).toEqual(['h', 'i', 'j', 'k'])
+    release('no such lane')
   })
 
   it('tells each item what became of its message', async () => {

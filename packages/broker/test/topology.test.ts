@@ -13,6 +13,7 @@ const added = [
   topology.handlerQueue('<name>'),
   topology.workerQueue('<name>'),
   topology.retryQueue(DELAY_MS),
+  topology.parkingQueue('<name>'),
 ]
 
 const asOnPage = (text: string | number | boolean): string =>

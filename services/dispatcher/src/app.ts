@@ -22,6 +22,7 @@ import { keepDeadLetters } from './dead-letter-keeping.ts'
 import { handleEvent } from './event-handling.ts'
 import { createInvocationOutbox } from './invocation-outbox.ts'
 import { reachingKnownHandlers } from './known-handlers.ts'
+import { createLanes } from './lanes.ts'
 import { createDispatcherMetrics } from './metrics.ts'
 import { createOutages } from './outage.ts'
 import { handleResults } from './result-handling.ts'
@@ -73,12 +74,22 @@ export async function createDispatcher(
   )
   const chains = stack.use(await createChainCache(store.chains, log))
   const publisher = createPublisher(broker)
+  const reaching = reachingKnownHandlers({ publisher, broker, catalog: store.catalog })
+  const lanes = stack.use(
+    createLanes({
+      publisher: { ...publisher, ...reaching },
+      broker,
+      metrics,
+      log,
+      onHeld: (handler) => invocations.release(handler),
+    }),
+  )
+  const invocations = createInvocationOutbox({ publisher: lanes })
+  readiness.add('lanes', () => lanes.reason())
   const shared = {
     broker,
     publisher,
-    invocations: createInvocationOutbox({
-      publisher: reachingKnownHandlers({ publisher, broker, catalog: store.catalog }),
-    }),
+    invocations,
     topology,
     metrics,
     log,

@@ -18,6 +18,8 @@ const MAX_HANDLERS = 1_000
 export interface InvocationOutbox {
   /** Resolves after the confirm. `unroutable`: no worker has ever offered the handler. */
   send(invocation: HandlerInvocation): Promise<PublishOutcome>
+  /** What has gathered for the handler leaves at once. */
+  release(handler: string): void
   /** Tells how long the handler took for an invocation. */
   observe(handler: string, durationMs: number): void
 }
@@ -40,6 +42,7 @@ export function createInvocationOutbox(deps: {
 
   return {
     send: (invocation) => outbox.send(invocation.handler, invocation),
+    release: (handler) => outbox.release(handler),
     observe(handler, durationMs) {
       const averageMs = averagesMs.get(handler) ?? durationMs
       averagesMs.set(handler, averageMs + WEIGHT * (durationMs - averageMs))

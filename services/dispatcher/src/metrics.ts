@@ -28,6 +28,11 @@ export function createDispatcherMetrics(registry: Metrics) {
       'signalbox_dispatcher_retries_total',
       'Steps sent to be tried again.',
     ),
+    parked: counter(
+      registry,
+      'signalbox_dispatcher_parked_total',
+      "Invocations that were parked because their handler's queue did not take them.",
+    ),
     fired: counter(
       registry,
       'signalbox_dispatcher_fired_total',

@@ -1,6 +1,8 @@
 /**
- * The RabbitMQ engine: a connection with one AMQP channel for publishing, and another with one for each consumer. They are apart because
- * a broker that is short of memory stops reading from whoever publishes, and with that from their acknowledgements, which would relieve it.
+ * The RabbitMQ engine: a connection with one AMQP channel for publishing and one for each lane, and another with one for each consumer.
+ * They are apart because a broker that is short of memory stops reading from whoever publishes, and with that from their acknowledgements,
+ * which would relieve it. A lane's channel is its own because RabbitMQ keeps a channel waiting, for 65 s, when the first message on it
+ * for a quorum queue finds that queue without a leader.
  *
  * The fixed topology is declared on every new connection before anything is published, and a refusal (somebody declared it
  * otherwise) fails the connection, which is tried again: a publish must not find a topology that would lose it. An added
@@ -32,6 +34,8 @@ import { KeptChannel } from './kept-channel.ts'
 
 /** What was deleted is back within this. Declaring what is there already costs the broker a look-up each. */
 const REPAIR_INTERVAL_MS = 3_000
+/** Of the 2,047 AMQP channels that RabbitMQ lets a connection have. */
+const MAX_LANES = 256
 
 /** Of the routes that were bound at run time, which can be many, this many at each repair, in turn. */
 const ROUTES_PER_REPAIR = 100
@@ -62,8 +66,6 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
   const undeclared = new Map<string, { done: Promise<void>; reason?: string }>()
   /** When an added queue was asked for last. */
   const declaredAtMs = new Map<string, number>()
-  /** Connections whose topology was declared just now, when they opened. */
-  const fresh = new WeakSet<ChannelModel>()
   const closed = new AbortController()
   let closing: Promise<void> | undefined
   let isRepairing = false
@@ -71,28 +73,14 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
   let nextRoute = 0
 
   const connection = new AmqpConnection({ url, name: connectionName }, { log, setUp })
-  const confirmed = new ConfirmPublisher(
-    { maxInFlight, timeoutMs: publishTimeoutMs },
-    {
-      isBlocked: () => connection.isBlocked(),
-      unavailableReason,
-      wantChannel: (reason) => publishing.replace(reason),
+  const main = openPublishing('publishing')
+  const lanes = new Map<string, typeof main>()
+  const allPublishing = () => [main, ...lanes.values()]
+  connection.listen({
+    onUnblocked: () => {
+      for (const { confirmed } of allPublishing()) confirmed.pump()
     },
-  )
-  const publishing = new KeptChannel(
-    {
-      name: 'publishing',
-      create: async (model) => {
-        // What closed the last one may have been an exchange that somebody deleted.
-        if (!fresh.delete(model)) await declareAll(model)
-        return model.createConfirmChannel()
-      },
-      setUp: async (channel) => confirmed.use(channel),
-      finish: (channel, over) => atMost(allConfirmed(channel, over), publishTimeoutMs, over),
-    },
-    { connection, log },
-  )
-  connection.listen({ onUnblocked: () => confirmed.pump() })
+  })
   /** Opened for the first consumer. */
   const consuming = new AmqpConnection(
     { url, name: `${connectionName} (consuming)` },
@@ -103,7 +91,43 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
   async function setUp(model: ChannelModel): Promise<void> {
     await declareAll(model)
     await bindAll(model, declarations.routes())
-    fresh.add(model)
+  }
+
+  function openPublishing(name: string) {
+    const confirmed = new ConfirmPublisher(
+      { maxInFlight, timeoutMs: publishTimeoutMs },
+      {
+        isBlocked: () => connection.isBlocked(),
+        unavailableReason,
+        wantChannel: (reason) => channel.replace(reason),
+      },
+    )
+    let lastModel: ChannelModel | undefined
+    const channel: KeptChannel<ConfirmChannel> = new KeptChannel(
+      {
+        name,
+        create: async (model) => {
+          // What closed the last one may have been an exchange that somebody deleted.
+          if (model === lastModel) await declareAll(model)
+          lastModel = model
+          return model.createConfirmChannel()
+        },
+        setUp: async (opened) => confirmed.use(opened),
+        finish: (replaced, over) => atMost(allConfirmed(replaced, over), publishTimeoutMs, over),
+      },
+      { connection, log },
+    )
+    return { confirmed, channel }
+  }
+
+  function publishingOf(lane: string | undefined): typeof main {
+    if (lane === undefined) return main
+    const known = lanes.get(lane)
+    if (known) return known
+    if (lanes.size >= MAX_LANES || closing) return main
+    const opened = openPublishing(`publishing to ${lane}`)
+    lanes.set(lane, opened)
+    return opened
   }
 
   async function declareAll(
@@ -217,7 +241,14 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
 
   function unavailableReason(): string | undefined {
     if (closed.signal.aborted) return 'the broker was closed'
-    const parts = [connection, publishing, ...(isConsuming ? [consuming] : []), ...consumers]
+    const { channel, confirmed } = main
+    const parts = [
+      connection,
+      channel,
+      confirmed,
+      ...(isConsuming ? [consuming] : []),
+      ...consumers,
+    ]
     const reasons = parts.map((part) => part.unavailableReason())
     const refusals = [...undeclared].map(
       ([name, { reason }]) => reason && `queue ${name}: ${reason}`,
@@ -230,11 +261,21 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
     throw unavailable('the broker was closed')
   }
 
+  /** Throws when it is known that nothing is confirmed now. What is only about to be there is waited for. */
+  function requireAnswering(): void {
+    const isStarting = connection.isNew && !closing
+    const reason =
+      (isStarting ? undefined : connection.unavailableReason()) ??
+      main.confirmed.unavailableReason()
+    if (reason === undefined) return
+    throw unavailable(`the broker cannot take anything now: ${reason}`)
+  }
+
   async function close(): Promise<void> {
     clearInterval(repairing)
     await Promise.all([...consumers].map((consumer) => consumer.close()))
-    await confirmed.close()
-    await publishing.close()
+    await Promise.all(allPublishing().map(({ confirmed }) => confirmed.close()))
+    await Promise.all(allPublishing().map(({ channel }) => channel.close()))
     closed.abort()
     await Promise.all([connection.close(), consuming.close()])
   }
@@ -243,9 +284,10 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
     closing ??= close()
     return closing
   }
-  const publish: Broker['publish'] = async (message) => {
+  const publish: Broker['publish'] = async (message, { lane, patienceMs } = {}) => {
     declarations.requireExchange(message.exchange)
-    return confirmed.publish(message)
+    if (patienceMs !== undefined) requireAnswering()
+    return publishingOf(lane).confirmed.publish(message, patienceMs)
   }
   const publisher = createPublisher({ topology, publish })
 
@@ -255,14 +297,18 @@ export async function openAmqpBroker(options: AmqpBrokerOptions): Promise<Broker
     topology,
     unavailableReason,
     publish,
-    async declare(queue) {
+    async declare(queue, { patienceMs } = {}) {
       requireOpen()
+      if (patienceMs !== undefined) requireAnswering()
       const isStale = Date.now() - (declaredAtMs.get(queue.name) ?? 0) > REPAIR_INTERVAL_MS
       if (declarations.add(queue) || isStale) {
         declaredAtMs.set(queue.name, Date.now())
         declareAdded(queue)
       }
-      await undeclared.get(queue.name)?.done
+      const waiting = undeclared.get(queue.name)
+      if (patienceMs === undefined || !waiting) return waiting?.done
+      await atMost(waiting.done, patienceMs)
+      if (undeclared.get(queue.name) === waiting) throw notDeclared(queue, waiting.reason)
     },
     async bind(route) {
       const isNew = declarations.addRoute(route)
@@ -334,4 +380,8 @@ const NOT_FOUND = 404
 function isNotFound(error: unknown): boolean {
   const { cause } = error as { cause?: { code?: unknown } }
   return cause?.code === NOT_FOUND
+}
+
+function notDeclared({ name }: QueueSpec, reason = 'the broker has not answered') {
+  return unavailable(`the queue "${name}" cannot be declared now: ${reason}`)
 }

@@ -9,12 +9,15 @@
  * queue when the leader it was told of was dead is refused by it until that node is back, however sound the queue is by then. What goes
  * to the same place waits behind it, so that nothing is overtaken but what was in flight and is taken after all. One that timed
  * out in flight is a reason for another channel as well.
+ *
+ * The broker is *silent* when a message timed out in flight and nothing at all was answered since that was sent.
  */
 import { InvalidInputError, UnavailableError } from '@signalbox/kit'
 import type { ConfirmChannel, Message, Options } from 'amqplib'
 import { Fifo } from '../fifo.ts'
 import { InHand } from '../in-hand.ts'
 import type { OutgoingMessage, PublishOutcome } from '../port.ts'
+import { RefusedError, UnconfirmedError } from '../publish-error.ts'
 import { SLOT_HEADER } from '../relay-slot.ts'
 
 /** Carries the number of the publish, because a returned message comes back with nothing else that is unique. */
@@ -57,6 +60,9 @@ interface Publish {
   isRefused: boolean
   /** Where it is in flight. */
   channel: PublishingChannel | undefined
+  sentAtMs: number
+  /** Called when the broker answers one that was given up in flight. */
+  answerLate?: (outcome: PublishOutcome | Error) => void
 }
 
 export class ConfirmPublisher {
@@ -73,6 +79,8 @@ export class ConfirmPublisher {
   readonly #unsettled = new InHand()
   #lastTurn = 0
   #lastNumber = 0
+  #answeredAtMs = 0
+  #silentSinceMs: number | undefined
   #channel: PublishingChannel | undefined
   #isBufferFull = false
   #isClosing = false
@@ -87,6 +95,7 @@ export class ConfirmPublisher {
   use(channel: PublishingChannel): void {
     this.#channel = channel
     this.#isBufferFull = false
+    this.#silentSinceMs = undefined
     const refused = this.#refused.toSorted((a, b) => a.turn - b.turn)
     for (const publish of refused) this.#again.push(publish)
     this.#refused = []
@@ -108,14 +117,20 @@ export class ConfirmPublisher {
     this.pump()
   }
 
+  /** Why nothing gets through though there is a channel, or undefined. */
+  unavailableReason(): string | undefined {
+    if (this.#silentSinceMs === undefined) return undefined
+    return `publishing: nothing was confirmed for ${Date.now() - this.#silentSinceMs} ms`
+  }
+
   /** Rejects with `UnavailableError`; with `InvalidInputError` when AMQP has no room for a name. */
-  publish(message: OutgoingMessage): Promise<PublishOutcome> {
+  publish(message: OutgoingMessage, timeoutMs = this.#options.timeoutMs): Promise<PublishOutcome> {
     return new Promise((resolve, reject) => {
       requireShort('the routing key', message.routingKey)
       requireShort('messageId', message.properties.messageId)
       requireShort('replyTo', message.properties.replyTo ?? '')
       if (this.#isClosing && !this.#channel) throw unavailable('the broker was closed')
-      const timer = setTimeout(() => this.#expire(publish), this.#options.timeoutMs)
+      const timer = setTimeout(() => this.#expire(publish, timeoutMs), timeoutMs)
       this.#lastTurn += 1
       const publish: Publish = {
         turn: this.#lastTurn,
@@ -124,8 +139,9 @@ export class ConfirmPublisher {
         isReturned: false,
         isRefused: false,
         channel: undefined,
+        sentAtMs: 0,
         settle: (outcome) => {
-          if (publish.isSettled) return
+          if (publish.isSettled) return publish.answerLate?.(outcome)
           publish.isSettled = true
           clearTimeout(timer)
           this.#unsettled.settled()
@@ -169,6 +185,7 @@ export class ConfirmPublisher {
     const { exchange, routingKey, body } = publish.message
     this.#inFlight.set(number, publish)
     publish.channel = channel
+    publish.sentAtMs = Date.now()
     try {
       this.#isBufferFull = !channel.publish(
         exchange,
@@ -186,8 +203,11 @@ export class ConfirmPublisher {
   #confirmed(number: number, error: Error | null, channel: PublishingChannel): void {
     const publish = this.#inFlight.get(number)
     this.#inFlight.delete(number)
+    this.#answeredAtMs = Date.now()
+    this.#silentSinceMs = undefined
     if (error?.message === REFUSAL) {
-      if (publish && !publish.isSettled) this.#sendAgain(publish, channel)
+      if (publish?.isSettled) publish.settle(new RefusedError(error.message))
+      else if (publish) this.#sendAgain(publish, channel)
     } else if (error) publish?.settle(unavailable('the broker did not confirm the message', error))
     else publish?.settle(publish.isReturned ? 'unroutable' : 'routed')
     this.#pumpSoon()
@@ -220,15 +240,26 @@ export class ConfirmPublisher {
     })
   }
 
-  #expire(publish: Publish): void {
+  #expire(publish: Publish, timeoutMs: number): void {
     const reason =
       this.#deps.unavailableReason() ?? (publish.isRefused ? 'it refuses messages' : undefined)
-    const what = `the broker did not confirm within ${this.#options.timeoutMs} ms`
-    publish.settle(unavailable(reason === undefined ? what : `${what}: ${reason}`))
+    const what = `the broker did not confirm within ${timeoutMs} ms`
+    const message = reason === undefined ? what : `${what}: ${reason}`
+    if (publish.channel) this.#giveUpInFlight(publish, message)
+    else if (publish.isRefused) publish.settle(new RefusedError(message))
+    else publish.settle(unavailable(message))
     if (publish.channel && publish.channel === this.#channel && !this.#deps.isBlocked()) {
       this.#deps.wantChannel('the broker does not confirm messages')
     }
     while (this.#line.peek()?.isSettled) this.#line.shift()
+  }
+
+  #giveUpInFlight(publish: Publish, message: string): void {
+    const { promise, resolve, reject } = Promise.withResolvers<PublishOutcome>()
+    publish.answerLate = (outcome) =>
+      outcome instanceof Error ? reject(outcome) : resolve(outcome)
+    publish.settle(new UnconfirmedError(message, promise))
+    if (this.#answeredAtMs <= publish.sentAtMs) this.#silentSinceMs ??= publish.sentAtMs
   }
 
   #refuseWaiting(): void {

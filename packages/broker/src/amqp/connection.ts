@@ -92,6 +92,11 @@ export class AmqpConnection {
     return this.#session
   }
 
+  /** It has neither been open nor failed to open. */
+  get isNew(): boolean {
+    return !this.#hasBeenOpen && this.#down.attempts === 0
+  }
+
   isBlocked(): boolean {
     return this.#blocked !== undefined
   }

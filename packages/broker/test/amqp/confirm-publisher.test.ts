@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ConfirmPublisher, type PublishingChannel } from '../../src/amqp/confirm-publisher.ts'
 import type { PublishOutcome } from '../../src/port.ts'
+import { RefusedError, UnconfirmedError } from '../../src/publish-error.ts'
 import { messageTo } from '../fixtures.ts'
 
 type Confirm = (error: Error | null) => void
@@ -40,8 +41,12 @@ describe('ConfirmPublisher', () => {
   let publisher: ConfirmPublisher
   let channel: FakeChannel
 
-  const publish = (content: unknown, routingKey = 'k'): Promise<PublishOutcome> =>
-    publisher.publish(messageTo({ exchange: 'e', routingKey }, content))
+  const publish = (
+    content: unknown,
+    routingKey = 'k',
+    timeoutMs?: number,
+  ): Promise<PublishOutcome> =>
+    publisher.publish(messageTo({ exchange: 'e', routingKey }, content), timeoutMs)
 
   beforeEach(() => {
     vi.useFakeTimers()
@@ -244,6 +249,25 @@ describe('ConfirmPublisher', () => {
     await expect(waiting).resolves.toBe('routed')
   })
 
+  it('hands on the answer to a message that was given up, when it comes', async () => {
+    publisher.use(channel)
+    const answers = [publish(1), publish(2)].map((each) =>
+      each.catch((error: UnconfirmedError) => error.answer),
+    )
+    await vi.advanceTimersByTimeAsync(1_000)
+    const refused = expect(answers[1]).rejects.toBeInstanceOf(RefusedError)
+    channel.confirm(0)
+    channel.confirm(1, new Error('message nacked'))
+    await expect(answers[0]).resolves.toBe('routed')
+    await refused
+  })
+
+  it('has no answer to hand on of a message that was never sent', async () => {
+    const refused = publish(1).catch((error: unknown) => error)
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(await refused).not.toBeInstanceOf(UnconfirmedError)
+  })
+
   it('calls unroutable only the message that came back', async () => {
     publisher.use(channel)
     const both = Promise.all([publish(1), publish(2)])
@@ -282,5 +306,33 @@ describe('ConfirmPublisher', () => {
     await refused
     await expect(publish(2)).rejects.toThrow('the broker was closed')
     expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('gives up after the patience of who waits, and calls the broker silent until it answers', async () => {
+    publisher.use(channel)
+    const refused = expect(publish(1, 'k', 300)).rejects.toThrow('within 300 ms')
+    await vi.advanceTimersByTimeAsync(300)
+    await refused
+    expect(publisher.unavailableReason()).toBe('publishing: nothing was confirmed for 300 ms')
+    channel.confirm(0)
+    expect(publisher.unavailableReason()).toBeUndefined()
+  })
+
+  it('does not call a broker silent that confirms other messages, or has another channel', async () => {
+    publisher.use(channel)
+    const refused = expect(publish(1, 'k', 300)).rejects.toThrow('within 300 ms')
+    const other = publish(2)
+    await vi.advanceTimersByTimeAsync(100)
+    channel.confirm(1)
+    await other
+    await vi.advanceTimersByTimeAsync(200)
+    await refused
+    expect(publisher.unavailableReason()).toBeUndefined()
+    const silenced = expect(publish(3, 'k', 300)).rejects.toThrow('within 300 ms')
+    await vi.advanceTimersByTimeAsync(300)
+    await silenced
+    expect(publisher.unavailableReason()).toBeDefined()
+    publisher.use(new FakeChannel())
+    expect(publisher.unavailableReason()).toBeUndefined()
   })
 })
