@@ -16,7 +16,7 @@ import { atMost } from './at-most.ts'
 import type { AmqpConnection } from './connection.ts'
 import { declareQueue } from './declaring.ts'
 import { AmqpDelivery } from './delivery.ts'
-import { KeptChannel } from './kept-channel.ts'
+import { ANSWER_TIMEOUT_MS, KeptChannel, NO_ANSWER } from './kept-channel.ts'
 
 const SWITCH_TIMEOUT_MS = 3_000
 
@@ -172,11 +172,25 @@ export class AmqpConsumer implements Consumer {
     const shallConsume = !this.#isPaused && !this.#closing.signal.aborted
     const { consumerTag } = link
     if (shallConsume && consumerTag === undefined) {
-      const ok = await link.channel.consume(this.queue, (message) => this.#take(message, link))
-      link.consumerTag = ok.consumerTag
+      const consuming = link.channel.consume(this.queue, (message) => this.#take(message, link))
+      link.consumerTag = (await this.#answered(consuming, link)).consumerTag
     } else if (!shallConsume && consumerTag !== undefined) {
       link.consumerTag = undefined
-      await link.channel.cancel(consumerTag)
+      await this.#answered(link.channel.cancel(consumerTag), link)
+    }
+  }
+
+  /** Rejects when the link is lost first, which it is when the broker does not answer in time. */
+  async #answered<Answer>(answer: Promise<Answer>, { lost }: Link): Promise<Answer> {
+    const loss = Promise.withResolvers<never>()
+    const onLost = (): void => loss.reject(new Error('the AMQP channel was lost'))
+    lost.addEventListener('abort', onLost)
+    const timer = setTimeout(() => this.#channel.renew(NO_ANSWER), ANSWER_TIMEOUT_MS)
+    try {
+      return await Promise.race([answer, loss.promise])
+    } finally {
+      clearTimeout(timer)
+      lost.removeEventListener('abort', onLost)
     }
   }
 

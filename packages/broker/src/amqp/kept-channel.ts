@@ -13,6 +13,13 @@ import { type AmqpConnection, type AmqpSession, reasonOf } from './connection.ts
 /** A channel that lived this long was sound: the next loss begins a new series. */
 const SOUND_AFTER_MS = 10_000
 const CLOSE_TIMEOUT_MS = 3_000
+/**
+ * What RabbitMQ has not answered by then it may leave unanswered for more than a minute, if a queue lost its leader just then; another
+ * channel is answered at once.
+ */
+export const ANSWER_TIMEOUT_MS = 10_000
+/** As the reason of a loss. */
+export const NO_ANSWER = `the broker has not answered for ${ANSWER_TIMEOUT_MS} ms`
 /** Between a channel and its replacement: what it waits for, the election of a queue's leader, takes about a second. */
 const REPLACE_DELAYS = { initialDelayMs: 250, maxDelayMs: 1_000 }
 
@@ -20,7 +27,10 @@ export interface KeptChannelOptions<Kind extends Channel> {
   /** As logs and reasons call it. */
   name: string
   create(model: ChannelModel): Promise<Kind>
-  /** Makes the channel useful; `lost` is aborted when it is gone. When it rejects, the channel is closed and another opened. */
+  /**
+   * Makes the channel useful; `lost` is aborted when it is gone. When it rejects, or takes longer than 10 s, the channel is closed and
+   * another opened.
+   */
   setUp(channel: Kind, lost: AbortSignal): Promise<void>
   /** Resolves when a channel that was replaced may be closed; `lost` is aborted when it is gone anyway. Default: at once. */
   finish?(channel: Kind, lost: AbortSignal): Promise<void>
@@ -142,10 +152,12 @@ export class KeptChannel<Kind extends Channel> {
       await atMost(channel.close(), CLOSE_TIMEOUT_MS, session.lost)
     }
 
+    const timer = setTimeout(end, ANSWER_TIMEOUT_MS, NO_ANSWER)
     const fault = await Promise.race([
       ended.promise,
       setUp(channel, lost.signal).then(nothing, (error) => ({ reason: reasonOf(error) })),
     ])
+    clearTimeout(timer)
     before?.finish?.()
     if (fault === undefined) {
       this.#isOpen = true

@@ -19,6 +19,7 @@ describe('KeptChannel', () => {
   let kept: KeptChannel<Channel>
   let connected: (session: AmqpSession) => void
   let failure: Error | undefined
+  let isHanging: boolean
   let finishing: PromiseWithResolvers<void>[]
 
   const session = (): AmqpSession & { end(): void } => {
@@ -36,6 +37,7 @@ describe('KeptChannel', () => {
     created = []
     losses = []
     failure = undefined
+    isHanging = false
     finishing = []
     kept = new KeptChannel(
       {
@@ -48,6 +50,7 @@ describe('KeptChannel', () => {
         },
         async setUp(_channel, lost) {
           losses.push(lost)
+          if (isHanging) await new Promise(() => undefined)
         },
         finish(_channel, over) {
           const finished = Promise.withResolvers<void>()
@@ -116,6 +119,17 @@ describe('KeptChannel', () => {
     }
     expect(created.length).toBeLessThan(62)
     expect(log.of('channel.lost').length - before).toBe(1)
+  })
+
+  it('opens another channel when one is not answered', async () => {
+    isHanging = true
+    connected(session())
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(kept.unavailableReason()).toBe('test: the broker has not answered for 10000 ms')
+    isHanging = false
+    await vi.advanceTimersByTimeAsync(100)
+    expect(losses.map(({ aborted }) => aborted)).toEqual([true, false])
+    expect(kept.unavailableReason()).toBeUndefined()
   })
 
   it('renews the channel when it is told to', async () => {
