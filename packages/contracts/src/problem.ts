@@ -16,6 +16,10 @@ export const problemSchema = z
     status: z.int(),
     code: z.string(),
     detail: z.string().optional(),
+    retryable: z
+      .boolean()
+      .optional()
+      .meta({ description: 'Whether the same request may succeed later.' }),
     errors: z.array(fieldErrorSchema).optional(),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem document.' })

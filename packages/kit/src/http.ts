@@ -73,7 +73,10 @@ export function createHttpApp(
 
 /** The one place where an error becomes an HTTP answer. What is not ours is `SB_INTERNAL` and shows nothing of itself. */
 export function problemOfError(error: unknown): Problem {
-  if (error instanceof AppError) return problemOf(error.code, error.message, error.details)
+  if (error instanceof AppError) {
+    const { code, message, details, retryable } = error
+    return { ...problemOf(code, message, details), retryable }
+  }
   const fromFramework = frameworkCodeOf(error as FastifyError)
   if (fromFramework) return problemOf(fromFramework, (error as Error).message)
   return problemOf('SB_INTERNAL', 'something went wrong here; the log has the details')
@@ -90,6 +93,7 @@ export function problemOf(
     status: ERROR_CODES[code],
     code,
     detail,
+    retryable: false,
     ...(errors.length > 0 ? { errors: [...errors] } : {}),
   }
 }

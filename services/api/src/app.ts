@@ -18,6 +18,7 @@ import { events } from './events.ts'
 import { handlers, registration } from './handlers.ts'
 import { inputValidator, requireBoundedNesting } from './input.ts'
 import { keys } from './keys.ts'
+import { BROKER_PATIENCE_MS } from './patience.ts'
 import { createReplays } from './replays.ts'
 import { tokens } from './tokens.ts'
 import { about } from './version.ts'
@@ -60,8 +61,14 @@ export function createApi({ adminKey, tokenSecret }: ApiOptions, deps: ApiDeps):
   readiness.add('rabbitmq', () => broker.unavailableReason())
   readiness.add('redis', () => store.unavailableReason())
 
-  const publisher = createPublisher(broker)
-  const replays = createReplays({ ...store, broker, publisher, log })
+  const patience = { patienceMs: BROKER_PATIENCE_MS }
+  const publisher = createPublisher(broker, patience)
+  const replays = createReplays({
+    ...store,
+    broker: { publish: (message) => broker.publish(message, patience) },
+    publisher,
+    log,
+  })
 
   const app = createHttpApp({}, { log, readiness, metrics })
   app.removeContentTypeParser('text/plain')

@@ -18,6 +18,7 @@ import type { HandlerCatalog } from '@signalbox/store'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { accountParamsSchema } from './input.ts'
+import { BROKER_PATIENCE_MS } from './patience.ts'
 import { PROBLEMS } from './problems.ts'
 
 export interface HandlersDeps {
@@ -97,7 +98,7 @@ export const registration: FastifyPluginAsyncZod<RegistrationDeps> = async (
       const { worker_id, ttl_seconds, ...described } = body
       requireJsonSchemas(described)
       const queue = broker.topology.handlerQueue(name)
-      await broker.declare(queue)
+      await broker.declare(queue, { patienceMs: BROKER_PATIENCE_MS })
       const expiresAtMs = Date.now() + ttl_seconds * 1_000
       await catalog.register(
         { name, ...described },

@@ -24,7 +24,7 @@ import {
 
 /** Letters at work at once in one bulk replay. */
 const CONCURRENCY = 16
-/** Longer than a replay may take: a publish waits 10 s at most, the store 2 s. After that its process is taken for dead. */
+/** Longer than a replay may take: a publish waits 5 s at most, the store 2 s. After that its process is taken for dead. */
 const BUSY_MS = 30_000
 /** Errors shown in one answer; there may be more. */
 const MAX_ERRORS = 20

@@ -112,9 +112,10 @@ test('a chain, a key and a registered handler are there for the next api', async
   expect(answer.json()).toMatchObject({ name: 'Letters', version: 1 })
 })
 
-test('while RabbitMQ is away a publish is answered 503 within its time, with identities to repeat it', async () => {
+test('while RabbitMQ is away a publish is answered 503 at once, with identities to repeat it', async () => {
   await using redis = await leaseRedis()
-  await using broker = await brokerOn(`amqp://guest:guest@127.0.0.1:${await freePort()}`, 300)
+  await using broker = await brokerOn(`amqp://guest:guest@127.0.0.1:${await freePort()}`, 600_000)
+  await waitFor(() => broker.unavailableReason()?.includes('ECONNREFUSED'), { what: 'the outage' })
   await using store = openRedisStore({ url: redis.redisUrl, namespace: redis.namespace, log })
   await using api = apiOn(broker, store)
   const answer = await api.app.inject({
@@ -126,9 +127,18 @@ test('while RabbitMQ is away a publish is answered 503 within its time, with ide
   expect(answer.json()).toMatchObject({
     status: 503,
     code: 'SB_BROKER_UNAVAILABLE',
+    retryable: true,
     event_ids: ['e-1', expect.any(String)],
     confirmed_event_ids: [],
   })
+  expect(answer.headers['retry-after']).toBe('1')
+  const registered = await api.app.inject({
+    method: 'PUT',
+    url: '/v1/handlers/write_letter',
+    payload: { description: 'Writes a letter', config_schema: {} },
+    headers: ADMIN,
+  })
+  expect(registered.json()).toMatchObject({ status: 503, code: 'SB_BROKER_UNAVAILABLE' })
   expect((await api.app.inject('/readyz')).json().reasons).toHaveProperty('rabbitmq')
 })
 

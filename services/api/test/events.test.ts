@@ -120,6 +120,21 @@ test('when the broker confirms only some, the answer says which, and under which
   })
 })
 
+test('whoever waits for the answer does not wait long: the broker is asked with five seconds of patience', async () => {
+  const patience: unknown[] = []
+  await using api = await startFixture({
+    broker: {
+      async publish(_message, options) {
+        patience.push(options?.patienceMs)
+        throw new UnavailableError('the broker is away', { code: 'SB_BROKER_UNAVAILABLE' })
+      },
+    },
+  })
+  const answer = await api.call({ method: 'POST', url: URL, payload: EVENT })
+  expect(answer.json()).toMatchObject({ status: 503, retryable: true })
+  expect(patience).toEqual([5_000])
+})
+
 test('what the broker confirmed is counted', async () => {
   await using api = await startFixture()
   await api.call({ method: 'POST', url: URL, payload: [EVENT, EVENT] })
