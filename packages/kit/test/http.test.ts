@@ -134,10 +134,10 @@ describe('a request that does not reach a route', () => {
       'SB_INVALID_JSON',
     ],
     [
-      'with no JSON at all',
+      'with nothing where JSON was announced',
       { method: 'POST', url: '/echo', headers: json, payload: '' },
       400,
-      'SB_INVALID_JSON',
+      'SB_INVALID_INPUT',
     ],
     [
       'with JSON that would poison a prototype',

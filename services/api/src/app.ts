@@ -16,7 +16,7 @@ import { deadLetters } from './dead-letters.ts'
 import { openApiOptions } from './description.ts'
 import { events } from './events.ts'
 import { handlers, registration } from './handlers.ts'
-import { inputValidator, requireBoundedNesting } from './input.ts'
+import { inputValidator, readAbsentBody, requireBoundedNesting } from './input.ts'
 import { keys } from './keys.ts'
 import { BROKER_PATIENCE_MS } from './patience.ts'
 import { createReplays } from './replays.ts'
@@ -86,6 +86,7 @@ export function createApi({ adminKey, tokenSecret }: ApiOptions, deps: ApiDeps):
   void app.register(
     async (v1) => {
       v1.addHook('onRequest', createAuthentication({ adminKey }, store))
+      v1.addHook('preValidation', readAbsentBody)
       v1.addHook('preValidation', requireBoundedNesting)
       await v1.register(registration, { broker, catalog: store.catalog })
       await v1.register(

@@ -32,6 +32,11 @@ export function inputValidator(codes: InputCodes = {}): FastifySchemaCompiler<z.
   }
 }
 
+/** A body that is absent is one without fields: where none is required it is enough, elsewhere the answer names those that are missing. */
+export async function readAbsentBody(request: FastifyRequest): Promise<void> {
+  if (request.method === 'POST' && request.body === undefined) request.body = {}
+}
+
 /** Before any schema looks at a body: they, and whoever serialises it later, walk it recursively. */
 export async function requireBoundedNesting({ body }: FastifyRequest): Promise<void> {
   if (body !== undefined) parseInput(jsonSchema, body, 'the request body')

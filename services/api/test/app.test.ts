@@ -54,7 +54,7 @@ test.each([
     'an empty body',
     { method: 'POST', url: EVENTS, payload: '', headers: json },
     400,
-    'SB_INVALID_JSON',
+    'SB_INVALID_INPUT',
   ],
   [
     'half an object',
@@ -154,4 +154,20 @@ test('it is ready only while the broker and the store are', async () => {
   const answer = await lost.app.inject('/readyz')
   expect(answer.statusCode).toBe(503)
   expect(answer.json()).toEqual({ ready: false, reasons: { rabbitmq: 'not connected' } })
+})
+
+test.each([
+  ['dead-letters/d-1/replay', 404, undefined],
+  ['dead-letters/replay', 400, ''],
+  ['dead-letters/d-1/edit-and-replay', 400, ''],
+  ['dead-letters/d-1/discard', 400, 'reason'],
+  ['keys', 400, 'name'],
+  ['tokens', 400, 'person_key'],
+  ['events', 400, 'conversation_key'],
+] as const)('POST %s without a body is one without fields', async (path, status, fault) => {
+  for (const request of [{}, { payload: '', headers: json }]) {
+    const answer = await api.call({ method: 'POST', url: `/v1/accounts/acme/${path}`, ...request })
+    expect(answer.statusCode).toBe(status)
+    expect(answer.json().errors?.[0]?.path).toBe(fault)
+  }
 })
