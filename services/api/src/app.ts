@@ -18,7 +18,7 @@ import { events } from './events.ts'
 import { handlers, registration } from './handlers.ts'
 import { inputValidator, readAbsentBody, requireBoundedNesting } from './input.ts'
 import { keys } from './keys.ts'
-import { BROKER_PATIENCE_MS } from './patience.ts'
+import { DEFAULT_PATIENCE_MS } from './patience.ts'
 import { createReplays } from './replays.ts'
 import { tokens } from './tokens.ts'
 import { about } from './version.ts'
@@ -28,6 +28,8 @@ export interface ApiOptions {
   adminKey: string
   /** Signs the WebSocket tokens; the edge verifies with the same. */
   tokenSecret: string
+  /** How long a request waits for RabbitMQ, when it is not known to be away; default 5,000. */
+  patienceMs?: number
 }
 
 export interface ApiDeps {
@@ -56,12 +58,13 @@ const HEADERS = {
 }
 
 /** Not listening yet. The broker and the store stay the caller's to close. */
-export function createApi({ adminKey, tokenSecret }: ApiOptions, deps: ApiDeps): Api {
+export function createApi(options: ApiOptions, deps: ApiDeps): Api {
+  const { adminKey, tokenSecret, patienceMs = DEFAULT_PATIENCE_MS } = options
   const { broker, store, log, metrics, readiness } = deps
   readiness.add('rabbitmq', () => broker.unavailableReason())
   readiness.add('redis', () => store.unavailableReason())
 
-  const patience = { patienceMs: BROKER_PATIENCE_MS }
+  const patience = { patienceMs }
   const publisher = createPublisher(broker, patience)
   const replays = createReplays({
     ...store,
@@ -88,7 +91,7 @@ export function createApi({ adminKey, tokenSecret }: ApiOptions, deps: ApiDeps):
       v1.addHook('onRequest', createAuthentication({ adminKey }, store))
       v1.addHook('preValidation', readAbsentBody)
       v1.addHook('preValidation', requireBoundedNesting)
-      await v1.register(registration, { broker, catalog: store.catalog })
+      await v1.register(registration, { ...patience, broker, catalog: store.catalog })
       await v1.register(
         async (account) => {
           await account.register(events, { publisher, log, metrics })

@@ -8,6 +8,7 @@ import {
   storeConfigShape,
 } from '@signalbox/kit'
 import { z } from 'zod'
+import { DEFAULT_PATIENCE_MS } from './patience.ts'
 
 export const config = z.object({
   PORT: portSchema(8080),
@@ -15,10 +16,16 @@ export const config = z.object({
   ...brokerConfigShape,
   ...storeConfigShape,
   ...deadLetterConfigShape,
-  PUBLISH_TIMEOUT_MS: z.coerce.number().int().min(100).max(60_000).default(10_000).meta({
-    description:
-      'How long `POST /events` waits for RabbitMQ to confirm before it answers 503, in milliseconds; below the timeout of a balancer before it.',
-  }),
+  PUBLISH_TIMEOUT_MS: z.coerce
+    .number()
+    .int()
+    .min(100)
+    .max(60_000)
+    .default(DEFAULT_PATIENCE_MS)
+    .meta({
+      description:
+        'How long a request waits for RabbitMQ to confirm before it is answered 503, in milliseconds; below the timeout of a balancer before it. One that is known to be away is not waited for.',
+    }),
   SIGNALBOX_ADMIN_KEY: secretSchema.meta({
     description: 'The credential that may do everything in every account.',
   }),

@@ -18,7 +18,6 @@ import type { HandlerCatalog } from '@signalbox/store'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { accountParamsSchema } from './input.ts'
-import { BROKER_PATIENCE_MS } from './patience.ts'
 import { PROBLEMS } from './problems.ts'
 
 export interface HandlersDeps {
@@ -28,6 +27,7 @@ export interface HandlersDeps {
 export interface RegistrationDeps {
   broker: Pick<Broker, 'declare' | 'topology'>
   catalog: Pick<HandlerCatalog, 'register' | 'remove'>
+  patienceMs: number
 }
 
 const MAX_BODY_BYTES = 128 * 1024
@@ -78,7 +78,7 @@ export const handlers: FastifyPluginAsyncZod<HandlersDeps> = async (app, { catal
 /** The installation's: for the admin key. */
 export const registration: FastifyPluginAsyncZod<RegistrationDeps> = async (
   app,
-  { broker, catalog },
+  { broker, catalog, patienceMs },
 ) => {
   app.put(
     '/handlers/:name',
@@ -98,7 +98,7 @@ export const registration: FastifyPluginAsyncZod<RegistrationDeps> = async (
       const { worker_id, ttl_seconds, ...described } = body
       requireJsonSchemas(described)
       const queue = broker.topology.handlerQueue(name)
-      await broker.declare(queue, { patienceMs: BROKER_PATIENCE_MS })
+      await broker.declare(queue, { patienceMs })
       const expiresAtMs = Date.now() + ttl_seconds * 1_000
       await catalog.register(
         { name, ...described },

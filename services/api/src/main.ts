@@ -16,7 +16,6 @@ await runService({ name: 'api', config }, async (scope) => {
       topology,
       log,
       connectionName: 'signalbox-api',
-      publishTimeoutMs: config.PUBLISH_TIMEOUT_MS,
     }),
   )
   const store = scope.use(
@@ -24,7 +23,11 @@ await runService({ name: 'api', config }, async (scope) => {
   )
   const { app } = scope.use(
     createApi(
-      { adminKey: config.SIGNALBOX_ADMIN_KEY, tokenSecret: config.SIGNALBOX_TOKEN_SECRET },
+      {
+        adminKey: config.SIGNALBOX_ADMIN_KEY,
+        tokenSecret: config.SIGNALBOX_TOKEN_SECRET,
+        patienceMs: config.PUBLISH_TIMEOUT_MS,
+      },
       { ...scope, broker, store },
     ),
   )
