@@ -5,6 +5,8 @@ import { startLoad } from './load.ts'
 import { type Instance, putChain, request, type System } from './system.ts'
 
 const RATE_PER_SECOND = 50
+/** So many confirmed events before an outage and after it show that the load goes on. */
+const ENOUGH = 20
 /** From the end of an outage until everybody is ready. */
 const BACK_WITHIN_MS = 5_000
 const LOOKS_AT_ONCE = 50
@@ -49,12 +51,12 @@ export async function throughAnOutage(bed: Bed, outage: Outage): Promise<void> {
     eventOf: (index) => loadEvent(`${outage.name}-${index}`),
   })
   const marks: ReturnType<typeof markOf>[] = []
-  const grown = (by: number) => {
-    const goal = load.confirmed.size + by
+  const grown = () => {
+    const goal = load.confirmed.size + ENOUGH
     return waitFor(() => load.confirmed.size > goal, { what: 'the load to go on' })
   }
   try {
-    await grown(RATE_PER_SECOND)
+    await grown()
     marks.push(...system.all.map((instance) => markOf(instance)))
     await outage.begin()
     try {
@@ -65,7 +67,7 @@ export async function throughAnOutage(bed: Bed, outage: Outage): Promise<void> {
     const endedAtMs = performance.now()
     await system.ready(BACK_WITHIN_MS)
     expect(performance.now() - endedAtMs, 'ready again').toBeLessThan(BACK_WITHIN_MS)
-    await grown(RATE_PER_SECOND)
+    await grown()
   } finally {
     await load.stop()
   }

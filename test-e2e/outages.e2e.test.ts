@@ -199,7 +199,7 @@ describe('while Redis', () => {
     await throughAnOutage(bed, {
       name: 'late',
       async begin() {
-        redisProxy.delayMs = 5_000
+        redisProxy.delayMs = 3_000
       },
       async meanwhile() {
         await notReady(system.all, /"redis":/)
