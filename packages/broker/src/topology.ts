@@ -172,6 +172,13 @@ export function createTopology({
       routingKey: `*.*.${accountKey}`,
       to: { exchange: exchange.relay },
     }),
+    /** The account whose route must have brought this to the relay; undefined: it came without one. */
+    accountOfRoute: (message: { exchange: string; routingKey: string }): string | undefined => {
+      const [, eventType = '', accountKey] = message.routingKey.split('.')
+      const isFromRoute =
+        message.exchange === exchange.events && !Object.hasOwn(STATE_CHANGE_EVENTS, eventType)
+      return isFromRoute ? accountKey : undefined
+    },
     /** The queue of a handler; its workers compete for it. */
     handlerQueue: (handler: string): QueueSpec =>
       workQueue(`${namespace}.handler.${handler}`, [

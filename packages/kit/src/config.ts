@@ -50,6 +50,14 @@ export const deadLetterConfigShape = {
   }),
 }
 
+/** Of whoever runs an edge. */
+export const relayConfigShape = {
+  SIGNALBOX_RELAY_PARTITIONS: z.coerce.number().int().min(1).max(16).default(1).meta({
+    description:
+      'Queues that the relays of all edges share, so that several edges relay at once; the same at every edge.',
+  }),
+}
+
 export const secretSchema = z.string().min(32, 'must be at least 32 characters')
 
 /** The port, with the default of the service that asks. */

@@ -8,6 +8,7 @@ export {
   portSchema,
   processConfigShape,
   progressConfigShape,
+  relayConfigShape,
   secretSchema,
   storeConfigShape,
 } from './config.ts'

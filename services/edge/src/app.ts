@@ -1,4 +1,5 @@
 /** The edge: the relay that fills the channels, and the gateway that shows them over WebSockets. */
+import { randomUUID } from 'node:crypto'
 import type { Broker } from '@signalbox/broker'
 import {
   createHttpApp,
@@ -13,14 +14,16 @@ import { createChannelRegistry } from './channel-registry.ts'
 import type { EdgeSocket } from './edge-socket.ts'
 import { FrameWriters } from './frame-writer.ts'
 import { addGateway } from './gateway.ts'
+import { createInterest, type InterestDeps } from './interest.ts'
 import {
   DEFAULT_JOIN_MS,
   DEFAULT_MAX_BUFFERED_BYTES,
   DEFAULT_MAX_CONNECTIONS,
   DEFAULT_MAX_SUBSCRIPTIONS,
+  DEFAULT_RELAY_PARTITIONS,
 } from './limits.ts'
 import { createEdgeMetrics } from './metrics.ts'
-import { startRelay } from './relay.ts'
+import { type RelayDeps, startRelay } from './relay.ts'
 
 export interface EdgeOptions {
   /** Verifies the clients' tokens; the api signs with the same. */
@@ -33,11 +36,13 @@ export interface EdgeOptions {
   joinMs?: number
   /** Unsent bytes of one WebSocket; default 1 MiB. */
   maxBufferedBytes?: number
+  /** Queues that the relays of all edges share, 1 to 16; default 1. The same at every edge. */
+  relayPartitions?: number
 }
 
 export interface EdgeDeps {
-  broker: Pick<Broker, 'topology' | 'consume' | 'unavailableReason'>
-  store: Pick<Store, 'channels' | 'unavailableReason'>
+  broker: RelayDeps['broker'] & InterestDeps['broker'] & Pick<Broker, 'unavailableReason'>
+  store: Pick<Store, 'channels' | 'interest' | 'relays' | 'unavailableReason'>
   log: Log
   readiness: Readiness
   metrics: Metrics
@@ -77,7 +82,33 @@ export async function createEdge(options: EdgeOptions, deps: EdgeDeps): Promise<
       metrics,
     },
   )
-  const relay = stack.use(startRelay({ broker, channels: store.channels, log, metrics }))
+  const relay = stack.use(
+    startRelay(
+      { relayId: randomUUID(), partitions: options.relayPartitions ?? DEFAULT_RELAY_PARTITIONS },
+      {
+        broker,
+        channels: store.channels,
+        interest: store.interest,
+        relays: store.relays,
+        log,
+        metrics,
+        onOrphan: (accountKey) => interest.orphaned(accountKey),
+      },
+    ),
+  )
+  const interest = stack.use(
+    createInterest(
+      {},
+      {
+        broker,
+        channels: store.channels,
+        interest: store.interest,
+        log,
+        wanted: () => channels.accounts(),
+        isLeader: relay.isLeader,
+      },
+    ),
+  )
 
   readiness.add('rabbitmq', () => broker.unavailableReason())
   readiness.add('redis', () => store.unavailableReason())

@@ -3,6 +3,7 @@ import {
   brokerConfigShape,
   portSchema,
   processConfigShape,
+  relayConfigShape,
   secretSchema,
   storeConfigShape,
 } from '@signalbox/kit'
@@ -19,6 +20,7 @@ export const config = z.object({
   ...processConfigShape,
   ...brokerConfigShape,
   ...storeConfigShape,
+  ...relayConfigShape,
   SIGNALBOX_TOKEN_SECRET: secretSchema.meta({
     description: 'Signs WebSocket tokens; the same at the api and at every edge.',
   }),

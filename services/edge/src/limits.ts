@@ -6,6 +6,9 @@ export const DEFAULT_MAX_CONNECTIONS = 10_000
 /** Subscriptions per socket. */
 export const DEFAULT_MAX_SUBSCRIPTIONS = 100
 
+/** Queues of the relay: one edge relays what one process can. */
+export const DEFAULT_RELAY_PARTITIONS = 1
+
 /** Unsent bytes of one socket; beyond them its client is too slow to keep. */
 export const DEFAULT_MAX_BUFFERED_BYTES = 1024 * 1024
 

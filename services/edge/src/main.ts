@@ -22,6 +22,7 @@ await runService({ name: 'edge', config }, async (scope) => {
         maxSubscriptions: config.SIGNALBOX_EDGE_MAX_SUBSCRIPTIONS,
         joinMs: config.SIGNALBOX_EDGE_JOIN_MS,
         maxBufferedBytes: config.SIGNALBOX_EDGE_MAX_BUFFERED_BYTES,
+        relayPartitions: config.SIGNALBOX_RELAY_PARTITIONS,
       },
       { ...scope, broker, store },
     ),

@@ -1,173 +1,161 @@
 /**
- * The relay: state changes from the events exchange into the channel of the person they are about, in order.
+ * The relay: events from the events exchange into the channels of the persons and accounts they are about.
  *
- * Of all edges one is the active consumer of the relay's queue, so that there is one order. What arrives while an append is
- * under way goes, in order, into the next one; an idle relay appends at once. A delivery is acknowledged when its change is kept.
- * While the store cannot be reached the relay holds what it has, and the queue keeps the rest.
+ * It is split into partitions, each a queue that one edge at a time consumes. Every edge registers with every partition, so that another takes
+ * over at once when one dies. The queue's consumer is who registered first: left alone, the edge that started first would have them all. So the edges tell
+ * each other through the store that they run, each partition has a *preferred* edge, and when the edges change, whoever is not preferred steps
+ * back behind those who wait. That needs nothing of the broker that 3.10 does not have, and no more than a roster of the store.
+ *
+ * Which slots go to which partition is laid out by every edge, again and again, as there may have been one with another number of
+ * partitions. A slot is unbound from where it was before it is bound to where it shall be: in between it goes to partition 0.
  */
-import type { Broker, Consumer, Delivery, Settlement } from '@signalbox/broker'
-import { AppError, backoffDelayMs, delay, isRetryable, type Log } from '@signalbox/kit'
-import type { ChannelEntry, ChannelStore } from '@signalbox/store'
-import type { EdgeMetrics } from './metrics.ts'
-import { readDelivery } from './relayed-event.ts'
+import { type Broker, RELAY_SLOTS, slotsOf } from '@signalbox/broker'
+import { backoffDelayMs, delay } from '@signalbox/kit'
+import type { RelayRoster } from '@signalbox/store'
+import {
+  type RelayPartition,
+  type RelayPartitionDeps,
+  startRelayPartition,
+} from './relay-partition.ts'
 
-/** Entries in one append. */
-const MAX_BATCH = 64
+const DEFAULT_ROSTER_INTERVAL_MS = 5_000
 
-/** Deliveries in hand: the batch under way and what gathers meanwhile. */
-const PREFETCH = 4 * MAX_BATCH
+/** An edge that was not heard of for so many intervals is gone. */
+const ROSTER_INTERVALS = 3
 
-const ACK: Settlement = { kind: 'ack' }
-const REQUEUE: Settlement = { kind: 'requeue' }
+const DEFAULT_LAYOUT_INTERVAL_MS = 30_000
 
-export interface RelayDeps {
-  broker: Pick<Broker, 'topology' | 'consume'>
-  channels: Pick<ChannelStore, 'append'>
-  log: Log
-  metrics: Pick<EdgeMetrics, 'relayed'>
+export interface RelayOptions {
+  /** Unlike that of any other edge. */
+  relayId: string
+  /** 1 to 16; the same at every edge. */
+  partitions: number
+  /** Between two looks at which edges run; default 5,000. */
+  rosterIntervalMs?: number
+  /** Between two layouts of the slots; default 30,000. */
+  layoutIntervalMs?: number
 }
 
-/** Disposing it: no more deliveries, the append under way ends, what is held then goes back to the queue. */
+export interface RelayDeps extends RelayPartitionDeps {
+  broker: Pick<Broker, 'topology' | 'consume' | 'declare' | 'bind' | 'unbind' | 'messagesIn'>
+  relays: RelayRoster
+}
+
+/** Disposing it: no more deliveries, the appends under way end, what is held then goes back to the queues. */
 export interface Relay extends AsyncDisposable {
   /** Why it is not relaying, or undefined. For readiness. */
   unavailableReason(): string | undefined
-}
-
-interface Waiting {
-  delivery: Delivery
-  entry: ChannelEntry
-  settle(settlement: Settlement): void
+  /** Whether this is the one edge that does what one is enough for. Now and then none is, or two are. */
+  isLeader(): boolean
 }
 
 /** Consumes as soon as the broker can be reached. */
-export function startRelay({ broker, channels, log, metrics }: RelayDeps): Relay {
-  const queue = broker.topology.queue.edgeRelay
+export function startRelay(options: RelayOptions, deps: RelayDeps): Relay {
+  const { relayId, partitions: partitionCount } = options
+  const { rosterIntervalMs = DEFAULT_ROSTER_INTERVAL_MS } = options
+  const { layoutIntervalMs = DEFAULT_LAYOUT_INTERVAL_MS } = options
+  const { broker, relays, log } = deps
+  const { topology } = broker
   const closing = new AbortController()
-  const waiting: Waiting[] = []
-  let consumer: Consumer | undefined
-  let pumping: Promise<void> = Promise.resolve()
-  let isPumping = false
-  let holdReason: string | undefined
+  /** By number. Those beyond the configured ones are of an earlier layout: nothing is bound to them, and what they hold is relayed. */
+  const partitions: RelayPartition[] = []
+  let members: readonly string[] = []
+  let isFound = false
+  let layoutFault: string | undefined = 'the partitions are not laid out yet'
 
-  void consume()
+  start(0)
+  void every(layoutIntervalMs, layOut, () => layoutFault === undefined)
+  const sharing = every(rosterIntervalMs, shareOut, () => members.length > 0)
 
-  async function consume(): Promise<void> {
-    for (let attempt = 1; !closing.signal.aborted; attempt++) {
-      try {
-        const consuming = await broker.consume(queue, { prefetch: PREFETCH }, onDelivery)
-        if (closing.signal.aborted) await consuming.close()
-        else consumer = consuming
-        return
-      } catch (error) {
-        log.warn({ err: error, queue }, 'relay.consume_failed')
-        await delay(backoffDelayMs(attempt), closing.signal)
-      }
+  function start(partition: number): void {
+    partitions[partition] ??= startRelayPartition(topology.relayQueue(partition).name, deps)
+  }
+
+  /** Never rejects; sooner again while it is not `isDone`. */
+  async function every(
+    intervalMs: number,
+    task: () => Promise<void>,
+    isDone: () => boolean,
+  ): Promise<void> {
+    for (let attempt = 1; !closing.signal.aborted; ) {
+      await task()
+      attempt = isDone() ? 1 : attempt + 1
+      const pauseMs = isDone() ? intervalMs : Math.min(intervalMs, backoffDelayMs(attempt))
+      await delay(pauseMs, closing.signal)
     }
   }
 
-  async function onDelivery(delivery: Delivery): Promise<Settlement> {
-    const reading = readDelivery(delivery)
-    switch (reading.kind) {
-      case 'append':
-        return enqueue(delivery, reading.entry)
-      case 'ignored':
-        break
-      case 'invalid':
-        // The dispatcher takes the same message from its own queue and makes the dead letter of it; two would be one too many.
-        log.debug({ reason: reading.reason }, 'relay.invalid_event')
-        break
-      case 'misfit':
-        // A sound event all the same, and chains may run for it; only nobody can be shown a change.
-        log.warn(
-          { accountKey: reading.accountKey, eventId: reading.eventId, reason: reading.reason },
-          'relay.not_a_state_change',
-        )
-        break
-    }
-    metrics.relayed.inc({ outcome: reading.kind })
-    return ACK
-  }
-
-  function enqueue(delivery: Delivery, entry: ChannelEntry): Promise<Settlement> {
-    return new Promise((resolve) => {
-      waiting.push({ delivery, entry, settle: resolve })
-      if (!isPumping) pumping = pump()
-    })
-  }
-
-  /** One append at a time, or two could overtake each other. */
-  async function pump(): Promise<void> {
-    isPumping = true
-    while (waiting.length > 0) await settleBatch(waiting.splice(0, MAX_BATCH))
-    isPumping = false
-  }
-
-  async function settleBatch(batch: readonly Waiting[]): Promise<void> {
-    const failure = await keep(batch)
-    if (failure === undefined) {
-      for (const { settle } of batch) settle(ACK)
-    } else if (closing.signal.aborted) {
-      for (const { settle } of batch) settle(REQUEUE)
-    } else if (batch.length > 1) {
-      // One of them cannot be kept; alone, each of the others can, and what was kept already is not kept twice.
-      for (const single of batch) await settleBatch([single])
-    } else {
-      for (const single of batch) single.settle(deadLetter(single, failure))
-    }
-  }
-
-  /** Resolves to undefined when all are kept, to the error when trying again cannot help or the relay is closing. */
-  async function keep(batch: readonly Waiting[]): Promise<unknown> {
-    for (let attempt = 1; ; attempt++) {
-      // n.b. what became void is delivered again, perhaps to another relay: kept from here it could come after what follows it.
-      const entries = batch.filter(({ delivery }) => !delivery.isVoid).map(({ entry }) => entry)
-      try {
-        if (entries.length > 0) await channels.append(entries)
-        holdReason = undefined
-        metrics.relayed.inc({ outcome: 'append' }, entries.length)
-        return undefined
-      } catch (error) {
-        if (!isRetryable(error) || closing.signal.aborted) {
-          holdReason = undefined
-          return error
+  async function layOut(): Promise<void> {
+    try {
+      if (!isFound) await findPartitions()
+      isFound = true
+      for (let partition = 1; partition < partitions.length; partition++) {
+        const own = slotsOf(partition, partitionCount)
+        for (let slot = 0; slot < RELAY_SLOTS; slot++) {
+          const isOwn = partition < partitionCount && own.includes(slot)
+          if (!isOwn) await broker.unbind(topology.slotRoute(slot, partition))
         }
-        if (holdReason === undefined) log.warn({ err: error, queue }, 'relay.holding')
-        holdReason = (error as Error).message
-        await delay(backoffDelayMs(attempt), closing.signal)
       }
+      for (let partition = 1; partition < partitionCount; partition++) {
+        for (const slot of slotsOf(partition, partitionCount)) {
+          await broker.bind(topology.slotRoute(slot, partition))
+        }
+      }
+      layoutFault = undefined
+    } catch (error) {
+      log.debug({ err: error }, 'relay.layout_failed')
+      if (layoutFault !== undefined) layoutFault = (error as Error).message
     }
   }
 
-  function deadLetter({ entry }: Waiting, failure: unknown): Settlement {
-    const reason = {
-      code: failure instanceof AppError ? failure.code : 'SB_INTERNAL',
-      message: `the state change could not be kept: ${(failure as Error).message}`,
-      about: 'event' as const,
-      account_key: entry.channel.accountKey,
-      event_id: entry.id,
+  /** n.b. asking for a queue that is not there is an error in the broker's log: asked once, and up to the first that is missing. */
+  async function findPartitions(): Promise<void> {
+    for (let partition = 1; partition < RELAY_SLOTS; partition++) {
+      const queue = topology.relayQueue(partition)
+      const isWanted = partition < partitionCount
+      if (!isWanted && (await broker.messagesIn(queue.name)) === undefined) return
+      await broker.declare(queue)
+      if (closing.signal.aborted) return
+      start(partition)
     }
-    log.error({ err: failure, accountKey: reason.account_key, eventId: entry.id }, 'relay.failed')
-    metrics.relayed.inc({ outcome: 'dead_letter' })
-    return { kind: 'dead_letter', reason }
+  }
+
+  /** n.b. says that it runs only when it waits for every queue: who gives a partition up to it must not give it to somebody else. */
+  async function shareOut(): Promise<void> {
+    if (layoutFault !== undefined || !partitions.every(({ isConsuming }) => isConsuming)) return
+    try {
+      const present = await relays.announce(relayId, rosterIntervalMs * ROSTER_INTERVALS)
+      if (closing.signal.aborted || present.join(' ') === members.join(' ')) return
+      members = present
+    } catch (error) {
+      log.debug({ err: error }, 'relay.roster_failed')
+      return
+    }
+    const given = partitions.filter((_, partition) => preferredFor(partition) !== relayId)
+    log.info({ relays: members.length, given: given.length }, 'relay.shared_out')
+    await Promise.all(given.map((partition) => partition.stepBack()))
+  }
+
+  function preferredFor(partition: number): string | undefined {
+    return members[partition % members.length]
   }
 
   async function close(): Promise<void> {
-    // n.b. first no more deliveries: what goes back to the queue would otherwise come again at once, up to its delivery limit.
-    await consumer?.pause().catch((error: unknown) => {
-      log.debug({ err: error }, 'relay.pause_failed')
-    })
     closing.abort()
-    await consumer?.close()
-    await pumping
+    await Promise.all(partitions.map((partition) => partition[Symbol.asyncDispose]()))
+    await sharing
+    await relays.leave(relayId).catch((error: unknown) => {
+      log.debug({ err: error }, 'relay.leave_failed')
+    })
   }
 
   let closed: Promise<void> | undefined
   return {
     unavailableReason() {
-      if (holdReason !== undefined) return `holding ${waiting.length} state changes: ${holdReason}`
-      const state = consumer?.state ?? 'connecting'
-      return state === 'consuming' ? undefined : `${queue}: ${state}`
+      const reasons = partitions.map((partition) => partition.unavailableReason())
+      return reasons.find((reason) => reason !== undefined) ?? layoutFault
     },
+    isLeader: () => preferredFor(0) === relayId,
     [Symbol.asyncDispose]() {
       closed ??= close()
       return closed

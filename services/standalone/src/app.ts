@@ -44,7 +44,10 @@ export async function startStandalone(
     const { address, family, port: bound } = service.app.server.address() as AddressInfo
     return `http://${family === 'IPv6' ? `[${address}]` : address}:${bound}`
   }
-  const edgeUrl = await listen(await createEdge({ tokenSecret }, deps), settings.EDGE_PORT)
+  const edgeUrl = await listen(
+    await createEdge({ tokenSecret, relayPartitions: settings.SIGNALBOX_RELAY_PARTITIONS }, deps),
+    settings.EDGE_PORT,
+  )
   const surveyUrl = await listen(
     createSurvey(
       {

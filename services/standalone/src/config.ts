@@ -12,6 +12,7 @@ import {
   portSchema,
   processConfigShape,
   progressConfigShape,
+  relayConfigShape,
   storeConfigShape,
 } from '@signalbox/kit'
 import { z } from 'zod'
@@ -24,6 +25,7 @@ export const config = z.object({
   ...brokerConfigShape,
   ...deadLetterConfigShape,
   ...progressConfigShape,
+  ...relayConfigShape,
   HOST: z
     .string()
     .default('127.0.0.1')

@@ -9,12 +9,17 @@ import type { ChannelEntry } from '@signalbox/store'
 import { waitFor } from '@signalbox/testkit'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createEdgeMetrics } from '../src/metrics.ts'
-import { type Relay, startRelay } from '../src/relay.ts'
+import {
+  type RelayPartition,
+  type RelayPartitionDeps,
+  startRelayPartition,
+} from '../src/relay-partition.ts'
 import { publish, stateChange } from './edge-bed.ts'
 
 /** Keeps what is appended; a test decides when that works. */
 class FakeLog {
   readonly batches: string[][] = []
+  readonly entries: ChannelEntry[] = []
   gate: Promise<void> = Promise.resolve()
   failure: ((entries: readonly ChannelEntry[]) => Error | undefined) | undefined
   failures = 0
@@ -31,11 +36,14 @@ class FakeLog {
       throw error
     }
     this.batches.push(entries.map(({ id }) => id))
+    this.entries.push(...entries)
   }
 }
 
 let broker: Broker
-let relay: Relay
+let relay: RelayPartition
+let interesting: Set<string>
+let orphans: string[]
 let channels: FakeLog
 let dead: unknown[]
 let outcomes: () => Promise<Record<string, number>>
@@ -53,13 +61,29 @@ beforeEach(async () => {
     const { values } = await metrics.relayed.get()
     return Object.fromEntries(values.map(({ labels, value }) => [labels.outcome, value]))
   }
-  relay = startRelay({ broker, channels, log: silentLog, metrics })
+  interesting = new Set()
+  orphans = []
+  relay = start({ metrics })
 })
 
 afterEach(async () => {
   await relay[Symbol.asyncDispose]()
   await broker.close()
 })
+
+function start(deps: Partial<RelayPartitionDeps> = {}): RelayPartition {
+  return startRelayPartition(broker.topology.queue.edgeRelay, {
+    broker,
+    channels,
+    interest: {
+      among: async (accounts) => new Set(accounts.filter((key) => interesting.has(key))),
+    },
+    log: silentLog,
+    metrics: createEdgeMetrics(createMetrics({ withProcessMetrics: false }), new Map()),
+    onOrphan: (accountKey) => orphans.push(accountKey),
+    ...deps,
+  })
+}
 
 const change = (id: string) => ({ ...stateChange('p1', 'flow', id), event_id: id })
 const numbered = (count: number) => Array.from({ length: count }, (_, index) => `e${index}`)
@@ -68,7 +92,7 @@ const away = () => new UnavailableError('Redis is away', { code: 'SB_STORE_UNAVA
 const relayed = (count: number) =>
   waitFor(() => channels.ids.length === count, { what: `${count} changes`, intervalMs: 1 })
 
-describe('the relay', () => {
+describe('a partition of the relay', () => {
   it('appends an only change at once, and what gathers meanwhile in batches of at most 64, in order', async () => {
     const { promise, resolve } = Promise.withResolvers<void>()
     channels.gate = promise
@@ -102,8 +126,7 @@ describe('the relay', () => {
     expect(channels.ids).toEqual([])
 
     channels.failure = undefined
-    const metrics = createEdgeMetrics(createMetrics({ withProcessMetrics: false }), new Map())
-    relay = startRelay({ broker, channels, log: silentLog, metrics })
+    relay = start()
     await relayed(5)
     expect(channels.ids).toEqual(ids)
   })
@@ -117,7 +140,7 @@ describe('the relay', () => {
     await waitFor(() => dead.length === 1, { what: 'the dead letter', intervalMs: 1 })
     expect(dead[0]).toMatchObject({
       code: 'SB_INVALID_INPUT',
-      message: 'the state change could not be kept: too odd',
+      message: 'the event could not be kept for the edges: too odd',
       event_id: 'e3',
     })
   })
@@ -143,7 +166,7 @@ describe('the relay', () => {
   it('leaves to its next delivery what was held when the connection was lost', async () => {
     let deliver: DeliveryHandler = never
     const consumer = await broker.consume(broker.topology.queue.dispatcherEvents, {}, never)
-    await using held = startRelay({
+    await using held = start({
       broker: {
         topology: broker.topology,
         async consume(_queue, _options, onDelivery) {
@@ -151,9 +174,6 @@ describe('the relay', () => {
           return consumer
         },
       },
-      channels,
-      log: silentLog,
-      metrics: createEdgeMetrics(createMetrics({ withProcessMetrics: false }), new Map()),
     })
     channels.failure = away
     const deliveries = numbered(3).map((id) => ({
@@ -171,6 +191,98 @@ describe('the relay', () => {
     channels.failure = undefined
     await Promise.all(settlements)
     expect(channels.ids).toEqual(['e2'])
+  })
+
+  const ofAccount = (account: string) =>
+    channels.entries
+      .filter(({ channel }) => channel.kind === 'account' && channel.accountKey === account)
+      .map(({ id }) => id)
+  const straight = (event: object, routingKey: string) =>
+    broker.publish({
+      exchange: broker.topology.exchange.events,
+      routingKey,
+      body: Buffer.from(JSON.stringify(event)),
+      properties: { messageId: 'd', type: 'VumiApiEvent' },
+    })
+
+  it("appends to an account's channel as long as there is interest, from the first event after it began", async () => {
+    await publish(broker, change('a'))
+    await relayed(1)
+    interesting.add('demo')
+    await publish(broker, change('b'), change('c'))
+    await relayed(5)
+    expect(ofAccount('demo')).toEqual(['b', 'c'])
+    // The first one after it began is in another append, those after it in the same.
+    expect(channels.batches).toEqual([['a'], ['b'], ['b'], ['c', 'c']])
+    interesting.clear()
+    await publish(broker, change('d'))
+    await relayed(7)
+    await publish(broker, change('e'))
+    await relayed(8)
+    expect(ofAccount('demo')).toEqual(['b', 'c', 'd'])
+  })
+
+  it('tells of an account whose events still come though nobody is interested, and of no other', async () => {
+    await broker.bind(broker.topology.accountRoute('demo'))
+    const poll = { ...change('p'), event_type: 'poll_complete' }
+    await publish(broker, poll, change('c'))
+    await relayed(1)
+    expect(orphans).toEqual(['demo'])
+    interesting.add('demo')
+    await publish(broker, { ...poll, event_id: 'q' })
+    await relayed(2)
+    expect(orphans).toEqual(['demo'])
+    expect(ofAccount('demo')).toEqual(['q'])
+  })
+
+  it('keeps what belongs to an account in its channel, whatever the routing key says', async () => {
+    await broker.bind(broker.topology.accountRoute('demo'))
+    interesting.add('demo').add('acme')
+    await straight({ ...change('x'), account_key: 'acme' }, 'poll.poll_complete.demo')
+    await waitFor(() => ofAccount('acme').length === 1, { what: 'the event', intervalMs: 1 })
+    expect(ofAccount('demo')).toEqual([])
+  })
+
+  it('gives back what it holds when it steps back, in order, and goes on behind who waits', async () => {
+    const other = new FakeLog()
+    await waitFor(() => relay.isConsuming, { what: 'the first', intervalMs: 1 })
+    await using waiting = start({ channels: other })
+    await waitFor(() => waiting.isConsuming, { what: 'the second', intervalMs: 1 })
+    channels.failure = away
+    const ids = numbered(300)
+    await publish(broker, ...ids.map(change))
+    await waitFor(() => channels.failures > 0, { what: 'a failed append', intervalMs: 1 })
+    await relay.stepBack()
+    await waitFor(() => other.ids.length === 300, { what: 'all at the other', intervalMs: 1 })
+    expect(other.ids).toEqual(ids)
+    expect(channels.ids).toEqual([])
+    channels.failure = undefined
+    await waitFor(() => relay.unavailableReason() === undefined, { what: 'it to wait again' })
+    await waiting.stepBack()
+    await publish(broker, change('last'))
+    await relayed(1)
+    expect(channels.ids).toEqual(['last'])
+  })
+
+  it('appends nothing any more once it stepped back, and another has it after what was appended', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    channels.gate = promise
+    const other = new FakeLog()
+    await waitFor(() => relay.isConsuming, { what: 'the first', intervalMs: 1 })
+    await using waiting = start({ channels: other })
+    await waitFor(() => waiting.isConsuming, { what: 'the second', intervalMs: 1 })
+    const ids = numbered(100)
+    await publish(broker, ...ids.map(change))
+    const steppedBack = relay.stepBack()
+    expect(other.ids).toEqual([])
+    resolve()
+    await steppedBack
+    await waitFor(() => channels.ids.length + other.ids.length === 100, {
+      what: 'all',
+      intervalMs: 1,
+    })
+    expect([...channels.ids, ...other.ids]).toEqual(ids)
+    expect(channels.batches).toHaveLength(1)
   })
 
   it('is not ready until it consumes', async () => {
