@@ -1,4 +1,10 @@
-import { type Broker, createTopology, openAmqpBroker, RELAY_SLOTS } from '@signalbox/broker'
+import {
+  type Broker,
+  createPublisher,
+  createTopology,
+  openAmqpBroker,
+  RELAY_SLOTS,
+} from '@signalbox/broker'
 import { completeEvent, type EventInput } from '@signalbox/contracts'
 import { createMetrics, silentLog } from '@signalbox/kit'
 import { type Channel, openRedisStore, type Store } from '@signalbox/store'
@@ -106,10 +112,13 @@ async function expectEach(persons: readonly string[], ids: readonly string[]): P
   }
 }
 
-/** For each person one after the other, for all of them at once. */
+/** For each person in this order, without waiting for one before the next: so that queues fill and relays have much in hand. */
 async function publishEach(persons: readonly string[], ids: readonly string[]): Promise<void> {
+  const publisher = createPublisher(source)
   await Promise.all(
-    persons.map((person) => publish(source, ...ids.map((id) => change(person, id)))),
+    ids.flatMap((id) =>
+      persons.map((person) => publisher.event(completeEvent(change(person, id)))),
+    ),
   )
 }
 
@@ -168,9 +177,10 @@ describe('two edges that share four partitions', () => {
     let isEnough = false
     const ids: string[] = []
     const publishing = (async () => {
-      while (!isEnough && ids.length < 90) {
-        ids.push(String(ids.length))
-        await publishEach(persons, ids.slice(-1))
+      for (let round = 0; !isEnough && round < 9; round++) {
+        const some = numbered(`${round}-`, 10)
+        ids.push(...some)
+        await publishEach(persons, some)
       }
     })()
     for (const relayId of ['a', 'c', 'a', 'c']) {
