@@ -48,7 +48,7 @@ export interface EdgeDeps {
   metrics: Metrics
 }
 
-/** Disposing it: the relay stops, sockets are closed with 1001, channels are released. */
+/** Disposing it: sockets are closed with 1001, channels are released, the relay stops. */
 export interface Edge extends AsyncDisposable {
   readonly app: FastifyInstance
 }
@@ -66,22 +66,6 @@ export async function createEdge(options: EdgeOptions, deps: EdgeDeps): Promise<
   const metrics = createEdgeMetrics(deps.metrics, sockets)
   await using stack = new AsyncDisposableStack()
 
-  const channels = stack.use(createChannelRegistry({ channels: store.channels, log, metrics }))
-  const writers = stack.use(new FrameWriters({ joinMs, maxBufferedBytes }, { metrics }))
-  const app = createHttpApp({}, deps)
-  stack.defer(() => app.close())
-  addGateway(
-    app,
-    { maxConnections, maxSubscriptions },
-    {
-      verifyToken: createTokenVerifier(options.tokenSecret),
-      channels,
-      writers,
-      sockets,
-      log,
-      metrics,
-    },
-  )
   const relay = stack.use(
     startRelay(
       { relayId: randomUUID(), partitions: options.relayPartitions ?? DEFAULT_RELAY_PARTITIONS },
@@ -109,7 +93,22 @@ export async function createEdge(options: EdgeOptions, deps: EdgeDeps): Promise<
       },
     ),
   )
-
+  const channels = stack.use(createChannelRegistry({ channels: store.channels, log, metrics }))
+  const writers = stack.use(new FrameWriters({ joinMs, maxBufferedBytes }, { metrics }))
+  const app = createHttpApp({}, deps)
+  stack.defer(() => app.close())
+  addGateway(
+    app,
+    { maxConnections, maxSubscriptions },
+    {
+      verifyToken: createTokenVerifier(options.tokenSecret),
+      channels,
+      writers,
+      sockets,
+      log,
+      metrics,
+    },
+  )
   readiness.add('rabbitmq', () => broker.unavailableReason())
   readiness.add('redis', () => store.unavailableReason())
   readiness.add('relay', () => relay.unavailableReason())

@@ -16,6 +16,7 @@
  * So a mark that is confirmed stands for a channel without holes since its epoch began, and who began while another edge let it lapse
  * finds another epoch: a gap that is told.
  */
+import { setImmediate as laterTurn } from 'node:timers/promises'
 import type { Broker } from '@signalbox/broker'
 import { delay, type Log } from '@signalbox/kit'
 import type { ChannelInterest, ChannelStore } from '@signalbox/store'
@@ -106,7 +107,9 @@ export function createInterest(options: InterestOptions, deps: InterestDeps): In
     })
   }
 
+  /** n.b. not in this turn: what is wanted is known to somebody who needs this to begin. */
   async function refreshAgainAndAgain(): Promise<void> {
+    await laterTurn()
     while (!closing.signal.aborted) {
       await refresh()
       await delay(refreshIntervalMs, closing.signal)
