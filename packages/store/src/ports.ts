@@ -203,7 +203,7 @@ export interface ChannelInterest {
 
 /** Which relays run, so that they can share the work. */
 export interface RelayRoster {
-  /** Says that this one runs, for `ttlMs` from now. Returns all that do, sorted, this one among them. */
+  /** Says that this one runs, for `ttlMs` from now. Returns all that do, the one that has run longest first, this one among them. */
   announce(relayId: string, ttlMs: number): Promise<string[]>
   /** It runs no more. */
   leave(relayId: string): Promise<void>

@@ -14,7 +14,7 @@ import { createChannelRegistry } from './channel-registry.ts'
 import type { EdgeSocket } from './edge-socket.ts'
 import { FrameWriters } from './frame-writer.ts'
 import { addGateway } from './gateway.ts'
-import { createInterest, type InterestDeps } from './interest.ts'
+import { createInterest, type Interest, type InterestDeps } from './interest.ts'
 import {
   DEFAULT_JOIN_MS,
   DEFAULT_MAX_BUFFERED_BYTES,
@@ -80,7 +80,7 @@ export async function createEdge(options: EdgeOptions, deps: EdgeDeps): Promise<
       },
     ),
   )
-  const interest = stack.use(
+  const interest: Interest = stack.use(
     createInterest(
       {},
       {
@@ -93,7 +93,9 @@ export async function createEdge(options: EdgeOptions, deps: EdgeDeps): Promise<
       },
     ),
   )
-  const channels = stack.use(createChannelRegistry({ channels: store.channels, log, metrics }))
+  const channels = stack.use(
+    createChannelRegistry({ channels: store.channels, interest, log, metrics }),
+  )
   const writers = stack.use(new FrameWriters({ joinMs, maxBufferedBytes }, { metrics }))
   const app = createHttpApp({}, deps)
   stack.defer(() => app.close())

@@ -69,7 +69,7 @@ export function createMemoryRoster({ lifetime }: { lifetime: MemoryLifetime }): 
       const nowMs = Date.now()
       for (const [id, atMs] of goneAtMs) if (atMs <= nowMs) goneAtMs.delete(id)
       goneAtMs.set(relayId, nowMs + ttlMs)
-      return [...goneAtMs.keys()].toSorted()
+      return [...goneAtMs.keys()]
     },
 
     async leave(relayId) {

@@ -62,7 +62,7 @@ export function createKeys(namespace: string) {
       marks: `${everybody}:channel-interest`,
       confirmed: `${everybody}:channel-interest-confirmed`,
     },
-    relays: `${everybody}:relays`,
+    relays: { goneAt: `${everybody}:relays`, since: `${everybody}:relays-since` },
     apiKeys: (accountKey: string) => `${account(accountKey)}:api-keys`,
     biographies: (accountKey: string) => ({
       events: `${account(accountKey)}:events`,

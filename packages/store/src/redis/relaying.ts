@@ -36,11 +36,15 @@ redis.call('SREM', KEYS[2], ARGV[1])
 return 1
 `
 
-/** KEYS: the relays by the time at which they are gone. ARGV: relay, time to live in ms. */
+/** KEYS: the relays by the time at which they are gone, and by that at which they came. ARGV: relay, time to live in ms. */
 const ANNOUNCE = `${NOW_MS}
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+for _, gone in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))) do
+  redis.call('ZREM', KEYS[1], gone)
+  redis.call('ZREM', KEYS[2], gone)
+end
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
-return redis.call('ZRANGE', KEYS[1], 0, -1)
+redis.call('ZADD', KEYS[2], 'NX', now, ARGV[1])
+return redis.call('ZRANGE', KEYS[2], 0, -1)
 `
 
 export function createRedisInterest(deps: {
@@ -90,16 +94,19 @@ export function createRedisInterest(deps: {
 }
 
 export function createRedisRoster(deps: { connection: RedisConnection; keys: Keys }): RelayRoster {
-  const { connection, keys } = deps
-  const announce = connection.script<string[]>('relayAnnounce', 1, ANNOUNCE)
+  const { connection } = deps
+  const { goneAt, since } = deps.keys.relays
+  const announce = connection.script<string[]>('relayAnnounce', 2, ANNOUNCE)
 
   return {
     async announce(relayId, ttlMs) {
-      return (await announce([keys.relays], [relayId, ttlMs])).toSorted()
+      return announce([goneAt, since], [relayId, ttlMs])
     },
 
     async leave(relayId) {
-      await connection.run((redis) => redis.zrem(keys.relays, relayId))
+      await connection.run((redis) =>
+        Promise.all([redis.zrem(goneAt, relayId), redis.zrem(since, relayId)]),
+      )
     },
   }
 }

@@ -23,7 +23,7 @@ function everyKey(accountKey: string): { ofEverybody: string[]; ofAccount: strin
       keys.writeProbe,
       keys.chainsChanged,
       ...Object.values(keys.interest),
-      keys.relays,
+      ...Object.values(keys.relays),
     ],
     ofAccount: [
       ...Object.values(keys.chains(accountKey)),
