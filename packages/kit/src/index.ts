@@ -41,6 +41,7 @@ export {
   type RepeatedFailuresOptions,
   type TellFailure,
 } from './repeated-failures.ts'
+export { retryAfterMs } from './retry-after.ts'
 export { hashSecret, newSecret, secretsEqual } from './secrets.ts'
 export {
   createTokenVerifier,

@@ -10,10 +10,10 @@
  *
  * Its answers are not repeated in errors, nor is its URL: only its host is.
  */
+import { retryAfterMs } from '@signalbox/kit'
 import { HandlerError } from '@signalbox/worker'
 import { Agent, type Dispatcher, request } from 'undici'
 import { z } from 'zod'
-import { retryAfterMs } from './retry-after.ts'
 
 const DEFAULT_TIMEOUT_MS = 10_000
 /** All that is read of an answer. */
