@@ -2,7 +2,6 @@ import { type Broker, createTopology, openAmqpBroker } from '@signalbox/broker'
 import { silentLog } from '@signalbox/kit'
 import { openRedisStore } from '@signalbox/store'
 import {
-  freePort,
   leaseRabbitMq,
   leaseRedis,
   openSocket,
@@ -10,7 +9,6 @@ import {
   type RabbitMqLease,
   type RedisLease,
   startPrivateRedis,
-  startProcess,
   type TestSocket,
   waitFor,
 } from '@signalbox/testkit'
@@ -23,9 +21,9 @@ import {
   startEdge,
   stateChange,
   subscribeTo,
-  TOKEN_SECRET,
   tokenFor,
 } from './edge-bed.ts'
+import { startEdgeProcess } from './edge-process.ts'
 import { startSeverableProxy } from './severable-proxy.ts'
 
 let rabbitMq: RabbitMqLease
@@ -103,37 +101,15 @@ describe('two edges on RabbitMQ and Redis', () => {
   })
 
   it('go on, each change once and in order, when the relaying one is killed', async () => {
-    const start = async () => {
-      const port = await freePort()
-      const origin = `http://127.0.0.1:${port}`
-      const edge = await startProcess({
-        name: `edge ${port}`,
-        entry: new URL('../src/main.ts', import.meta.url),
-        env: {
-          PORT: String(port),
-          HOST: '127.0.0.1',
-          LOG_LEVEL: 'warn',
-          AMQP_URL: rabbitMq.amqpUrl,
-          REDIS_URL: redis.redisUrl,
-          SIGNALBOX_TOKEN_SECRET: TOKEN_SECRET,
-          SIGNALBOX_NAMESPACE: redis.namespace,
-        },
-      })
-      await edge.waitForReady(origin)
-      return { edge, origin }
-    }
-    const active = await start()
-    await using _active = active.edge
-    const standby = await start()
-    await using _standby = standby.edge
+    await using active = await startEdgeProcess(rabbitMq, redis)
+    await using standby = await startEdgeProcess(rabbitMq, redis)
     await using client = await openSocket(`${standby.origin.replace('http', 'ws')}/v1/socket`, {
       protocols: ['signalbox.v1', `bearer.${await tokenFor({ personKey: 'p3' })}`],
     })
     await ask(client, subscribeTo('p3', 'flow', 1))
     await publish(source, ...changes('p3', 'a', 20))
     await expectChanges(client, 1, 'a', 20)
-    const metrics = await (await fetch(`${active.origin}/metrics`)).text()
-    expect(metrics).toContain('signalbox_edge_relayed_total{outcome="append"} 20')
+    expect(await active.relayed()).toBe(20)
 
     const publishing = publish(source, ...changes('p3', 'b', 120))
     active.edge.kill('SIGKILL')

@@ -9,19 +9,18 @@ import { completeEvent, type EventInput } from '@signalbox/contracts'
 import { createMetrics, silentLog } from '@signalbox/kit'
 import { type Channel, openRedisStore, type Store } from '@signalbox/store'
 import {
-  freePort,
   leaseRabbitMq,
   leaseRedis,
   type RabbitMqLease,
   type RedisLease,
-  startProcess,
   waitFor,
 } from '@signalbox/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createInterest } from '../src/interest.ts'
 import { createEdgeMetrics } from '../src/metrics.ts'
 import { type Relay, startRelay } from '../src/relay.ts'
-import { ACCOUNT, publish, stateChange, TOKEN_SECRET } from './edge-bed.ts'
+import { ACCOUNT, publish, stateChange } from './edge-bed.ts'
+import { startEdgeProcess } from './edge-process.ts'
 
 let rabbitMq: RabbitMqLease
 let redis: RedisLease
@@ -52,6 +51,8 @@ const openBroker = (connectionName: string) =>
 interface OwnRelay extends AsyncDisposable {
   relay: Relay
   broker: Broker
+  /** Events that it has put into channels. */
+  relayed(): Promise<number>
 }
 
 /** A relay with a connection of its own, as an edge has it. */
@@ -74,6 +75,10 @@ async function startOwnRelay(partitions: number, relayId: string): Promise<OwnRe
   return {
     relay,
     broker,
+    async relayed() {
+      const { values } = await metrics.relayed.get()
+      return values.find(({ labels }) => labels.outcome === 'append')?.value ?? 0
+    },
     async [Symbol.asyncDispose]() {
       await relay[Symbol.asyncDispose]()
       await broker.close()
@@ -124,30 +129,7 @@ async function publishEach(persons: readonly string[], ids: readonly string[]): 
 
 describe('two edges that share four partitions', () => {
   it('relay the changes of each person once and in order, also when one is killed', async () => {
-    const start = async () => {
-      const port = await freePort()
-      const origin = `http://127.0.0.1:${port}`
-      const edge = await startProcess({
-        name: `edge ${port}`,
-        entry: new URL('../src/main.ts', import.meta.url),
-        env: {
-          PORT: String(port),
-          HOST: '127.0.0.1',
-          LOG_LEVEL: 'warn',
-          AMQP_URL: rabbitMq.amqpUrl,
-          REDIS_URL: redis.redisUrl,
-          SIGNALBOX_TOKEN_SECRET: TOKEN_SECRET,
-          SIGNALBOX_NAMESPACE: redis.namespace,
-          SIGNALBOX_RELAY_PARTITIONS: '4',
-        },
-      })
-      await edge.waitForReady(origin)
-      const relayed = async () => {
-        const text = await (await fetch(`${origin}/metrics`)).text()
-        return Number(/relayed_total\{outcome="append"\} (\d+)/.exec(text)?.[1] ?? 0)
-      }
-      return { edge, relayed, [Symbol.asyncDispose]: () => edge[Symbol.asyncDispose]() }
-    }
+    const start = () => startEdgeProcess(rabbitMq, redis, { SIGNALBOX_RELAY_PARTITIONS: '4' })
     await using one = await start()
     await using two = await start()
     const persons = numbered('killed-', 2 * RELAY_SLOTS)
@@ -173,26 +155,23 @@ describe('two edges that share four partitions', () => {
 
   it('relay in order while partitions change hands again and again', async () => {
     const persons = numbered('handed-', RELAY_SLOTS)
-    let current = await startOwnRelay(4, 'first')
-    let isEnough = false
     const ids: string[] = []
-    const publishing = (async () => {
-      for (let round = 0; !isEnough && round < 9; round++) {
-        const some = numbered(`${round}-`, 10)
-        ids.push(...some)
-        await publishEach(persons, some)
-      }
-    })()
-    // Each takes two of the four over, and the next one the other two from who is left when the older one ends.
+    const publishMore = (count: number): Promise<void> => {
+      const some = numbered(`${ids.length}-`, count)
+      ids.push(...some)
+      return publishEach(persons, some)
+    }
+    let current = await startOwnRelay(4, 'first')
     for (let turn = 0; turn < 4; turn++) {
+      const before = publishMore(10)
       const next = await startOwnRelay(4, `relay-${turn}`)
+      const meanwhile = publishMore(10)
       await current[Symbol.asyncDispose]()
-      await waitFor(() => next.relay.isLeader(), { what: 'the next to lead' })
       current = next
+      await Promise.all([before, meanwhile, publishMore(1)])
+      await waitFor(async () => (await next.relayed()) > 0, { what: 'the next to relay' })
     }
     await using _last = current
-    isEnough = true
-    await publishing
     await expectEach(persons, ids)
   })
 })
