@@ -1,0 +1,117 @@
+/**
+ * Addresses that must lead nowhere inside, in every spelling we could think of. `host` stands in a URL's place of the host, with
+ * `answers` as what DNS says of it: one list per look-up, the last one from then on.
+ */
+export interface HostileAddress {
+  name: string
+  host: string
+  answers?: readonly (readonly string[])[]
+}
+
+const literal = (host: string, name = host): HostileAddress => ({ name, host })
+const named = (name: string, ...answers: string[][]): HostileAddress => ({
+  name,
+  host: 'hostile.test',
+  answers,
+})
+
+export const HOSTILE_ADDRESSES: readonly HostileAddress[] = [
+  // Loopback, spelled by numbers.
+  literal('127.0.0.1'),
+  literal('127.1'),
+  literal('127.0.1'),
+  literal('127.255.255.254'),
+  literal('2130706433', 'decimal'),
+  literal('0x7f000001', 'hex'),
+  literal('0x7F.0x0.0x0.0x1', 'hex by parts'),
+  literal('0177.0.0.1', 'octal'),
+  literal('017700000001', 'octal in one'),
+  literal('0x7f.1', 'hex and short'),
+  literal('0177.0x0.1', 'octal, hex and short'),
+  literal('127.0.0.01', 'a leading zero'),
+  literal('0000177.0.0.1', 'octal with many leading zeros'),
+  literal('4294967296', 'decimal, one too many'),
+  literal('127.0.0.1.', 'a trailing dot'),
+  literal('0x7f.1.', 'hex and a trailing dot'),
+  literal('127。0。0。1', 'ideographic dots'),
+  literal('１２７.0.0.1', 'full-width digits'),
+  literal('①②⑦.⓪.⓪.①', 'circled digits'),
+  literal('%31%32%37.0.0.1', 'percent-encoded'),
+  literal('127.0.0.1%00.example.com', 'an encoded NUL'),
+  literal('127.0.0.1%2f@example.com', 'an encoded slash'),
+  literal('example.com@127.0.0.1', 'a name as credentials'),
+  literal('example.com:443@127.0.0.1', 'a name and a port as credentials'),
+  literal('127.0.0.1\\@example.com', 'a backslash'),
+  literal('127.0.0.1\t', 'a tab'),
+  literal('127.0.\n0.1', 'a newline inside'),
+  // What means "here" or "everybody here".
+  literal('0'),
+  literal('0.0.0.0'),
+  literal('[::]'),
+  literal('[::1]'),
+  literal('[0:0:0:0:0:0:0:1]', 'loopback in full'),
+  literal('[::1%25lo]', 'a zone'),
+  literal('[::1%lo]', 'a zone, not encoded'),
+  literal('localhost'),
+  literal('LOCALHOST'),
+  literal('localhost.'),
+  literal('foo.localhost'),
+  literal('ｌｏｃａｌｈｏｓｔ', 'full-width letters'),
+  literal('loc%61lhost', 'percent-encoded letters'),
+  // IPv4 inside of IPv6.
+  literal('[::ffff:127.0.0.1]', 'mapped'),
+  literal('[::ffff:7f00:1]', 'mapped in hex'),
+  literal('[::FFFF:7F00:1]', 'mapped in capitals'),
+  literal('[0:0:0:0:0:ffff:127.0.0.1]', 'mapped in full'),
+  literal('[::127.0.0.1]', 'compatible'),
+  literal('[::ffff:0:127.0.0.1]', 'translated'),
+  literal('[64:ff9b::127.0.0.1]', 'NAT64'),
+  literal('[64:ff9b::7f00:1]', 'NAT64 in hex'),
+  literal('[64:ff9b:1::127.0.0.1]', 'local-use NAT64'),
+  literal('[2002:7f00:1::]', '6to4'),
+  literal('[2002:7f00:1::1]', '6to4 with a host'),
+  literal('[2001:0:7f00:1::]', 'Teredo'),
+  literal('[2001:0:53aa:64c:0:0:80ff:fffe]', 'Teredo, its client'),
+  literal('[2a00::5efe:127.0.0.1]', 'ISATAP'),
+  literal('[2a00::200:5efe:7f00:1]', 'ISATAP, global'),
+  // Networks inside.
+  literal('10.0.0.1'),
+  literal('172.16.0.1'),
+  literal('172.31.255.255'),
+  literal('192.168.0.1'),
+  literal('100.64.0.1', 'CGNAT'),
+  literal('100.100.100.200', 'metadata in CGNAT'),
+  literal('169.254.169.254', 'metadata'),
+  literal('0xa9fea9fe', 'metadata in hex'),
+  literal('[::ffff:a9fe:a9fe]', 'metadata, mapped'),
+  literal('[fd00:ec2::254]', 'metadata over IPv6'),
+  literal('168.63.129.16', 'metadata at a public address'),
+  literal('192.0.0.192', 'metadata in protocol space'),
+  literal('[fc00::1]', 'unique local'),
+  literal('[fe80::1]', 'link-local'),
+  literal('[febf::1]', 'link-local, its end'),
+  literal('[fec0::1]', 'site-local'),
+  // Nobody's, or everybody's at once.
+  literal('192.0.2.1', 'documentation'),
+  literal('198.18.0.1', 'benchmarking'),
+  literal('224.0.0.1', 'multicast'),
+  literal('255.255.255.255', 'broadcast'),
+  literal('240.0.0.1', 'reserved'),
+  literal('192.88.99.1', '6to4 relay'),
+  literal('[ff02::1]', 'multicast over IPv6'),
+  literal('[100::1]', 'discard'),
+  literal('[2001:db8::1]', 'documentation over IPv6'),
+  literal('[3fff::1]', 'documentation over IPv6, new'),
+  literal('[5f00::1]', 'segment routing'),
+  literal('[4000::1]', 'not given to anybody'),
+  // Names.
+  named('a name that is loopback', ['127.0.0.1']),
+  named('a name that is loopback over IPv6', ['::1']),
+  named('a name that is a mapped loopback', ['::ffff:127.0.0.1']),
+  named('a name that is unspecified', ['0.0.0.0']),
+  named('a name that is link-local with a zone', ['fe80::1%lo']),
+  named('a name with one address inside among others', ['93.184.216.34', '127.0.0.1']),
+  named('a name with one address inside before others', ['127.0.0.1', '93.184.216.34']),
+  named('a name with an IPv6 address inside behind a good IPv4 one', ['93.184.216.34', '::1']),
+  named('a name that turns inside after it was looked up once', ['93.184.216.34'], ['127.0.0.1']),
+]
