@@ -263,11 +263,19 @@ export class ForeignConnection {
     this.#state = 'ended'
     this.#lastEnd = end
     clearInterval(this.#beating)
-    this.#socket.end()
-    this.#socket.destroySoon()
+    this.#closeSocket(end)
     this.#ended.resolve(end)
     for (const channel of this.#channels.values()) channel.end(end)
     this.#channels.clear()
+  }
+  /** n.b. what a broker does not read is never written, so the last word has a deadline. */
+  #closeSocket({ kind }: ForeignEnd): void {
+    if (kind === 'failed') {
+      this.#socket.destroy()
+      return
+    }
+    this.#socket.destroySoon()
+    setTimeout(() => this.#socket.destroy(), CLOSE_TIMEOUT_MS).unref()
   }
 }
 

@@ -66,10 +66,12 @@ export function openForeignBroker(
   async function connect(): Promise<ForeignConnection | ForeignEnd> {
     const late = new AbortController()
     const timer = setTimeout(() => late.abort(), options.connectTimeoutMs)
+    const signal = AbortSignal.any([late.signal, closing.signal])
+    let giveUp = (): void => undefined
     try {
-      const signal = AbortSignal.any([late.signal, closing.signal])
       const made = new ForeignConnection(options, await dial(signal))
-      signal.addEventListener('abort', () => made.fail(new Error('it took too long')))
+      giveUp = () => made.fail(new Error('given up'))
+      signal.addEventListener('abort', giveUp)
       const end = await made.ready
       if (!end) return made
       return late.signal.aborted ? { kind: 'timed_out', phase: 'connect' } : end
@@ -78,6 +80,7 @@ export function openForeignBroker(
       return { kind: 'failed', error: error as Error }
     } finally {
       clearTimeout(timer)
+      signal.removeEventListener('abort', giveUp)
     }
   }
 

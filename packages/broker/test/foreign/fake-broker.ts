@@ -65,6 +65,8 @@ export interface FakeBroker extends AsyncDisposable {
   dial(signal: AbortSignal): Promise<Socket>
   open(): number
   accepted(): number
+  /** Reads again from who was paused. */
+  resume(): void
 }
 
 export async function listenAs(answers: Answers): Promise<FakeBroker> {
@@ -102,6 +104,9 @@ export async function listenAs(answers: Answers): Promise<FakeBroker> {
     },
     open: () => sockets.size,
     accepted: () => accepted,
+    resume: () => {
+      for (const socket of sockets) socket.resume()
+    },
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy()
       server.close()

@@ -184,6 +184,29 @@ test('many messages share a connection, and an exchange that is missing ends onl
   await closed(server)
 })
 
+test('a broker that stops reading gets no more than it takes, and is left in the end', async () => {
+  await using server = await listenAs({
+    ...SOUND,
+    '85.10': (socket, { channel }) => {
+      socket.write(said.selectOk(channel))
+      socket.pause()
+    },
+  })
+  const broker = openForeignBroker(OPTIONS, server)
+  const body = Buffer.alloc(1024 * 1024)
+  const outcomes = await Promise.all(
+    Array.from({ length: 30 }, () => broker.publish(message({ body }), TIMEOUT_MS)),
+  )
+  expect(new Set(outcomes.map(({ kind }) => kind))).toContain('timed_out')
+  expect(await broker.publish(message(), TIMEOUT_MS)).toMatchObject({
+    kind: 'failed',
+    error: expect.objectContaining({ message: 'the broker does not take what is sent' }),
+  })
+  await broker.close()
+  server.resume()
+  await closed(server)
+})
+
 test('a lost connection is made anew with the next message', async () => {
   let publishes = 0
   await using server = await listenAs({
