@@ -19,10 +19,10 @@ import { type ForeignBroker, type ForeignEnd, openForeignBroker } from '@signalb
 import { InvalidInputError } from '@signalbox/kit'
 import { createAddressPolicy } from './address-policy.ts'
 import { type CallbackUrl, checkCallbackUrl } from './callback-url.ts'
-import { type Bare, failed, forbidden, timedOut, tooMany, withoutUndefined } from './ending.ts'
+import { type Bare, failed, leased, measured, timedOut, withoutUndefined } from './ending.ts'
 import type { GuardedConnectorDeps } from './guarded-connector.ts'
 import { dialGuarded } from './guarded-dial.ts'
-import { type Lease, LeasePool } from './lease-pool.ts'
+import { LeasePool } from './lease-pool.ts'
 import type { DeliveryOutcome } from './outcome.ts'
 import { checkCallbackHeaders } from './request-headers.ts'
 import { resolveBySystem } from './resolving.ts'
@@ -124,25 +124,20 @@ export function createAmqpDelivery(
     )
   }
 
-  async function deliver(callback: AmqpCallback): Promise<DeliveryOutcome> {
-    const startedAtMs = performance.now()
-    const timing = () => ({ durationMs: Math.round(performance.now() - startedAtMs) })
-    let lease: Lease<ForeignBroker> | undefined
-    try {
+  function deliver(callback: AmqpCallback): Promise<DeliveryOutcome> {
+    return measured(async () => {
       const target = targetOf(callback)
       const message = messageOf(callback)
       const where = target.url.hostname
-      lease = brokers.lease(keyOf(target), () => open(target))
-      if (!lease) return { ...tooMany(where), ...timing() }
-      const timeoutMs = callback.timeoutMs ?? options.timeoutMs
-      const { address, ...end } = await lease.item.publish(message, timeoutMs)
-      const bare = outcomeOf(end, where)
-      return { ...bare, ...timing(), ...(address === undefined ? {} : { address }) }
-    } catch (error) {
-      return { ...forbidden(error), ...timing() }
-    } finally {
-      lease?.release()
-    }
+      const lease = brokers.lease(keyOf(target), () => open(target))
+      return leased(lease, where, async (broker) => {
+        const { address, ...end } = await broker.publish(
+          message,
+          callback.timeoutMs ?? options.timeoutMs,
+        )
+        return { ...outcomeOf(end, where), ...(address === undefined ? {} : { address }) }
+      })
+    })
   }
 
   const close = () => brokers.close()

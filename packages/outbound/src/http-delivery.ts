@@ -17,10 +17,10 @@ import { InvalidInputError, retryAfterMs } from '@signalbox/kit'
 import { LRUCache } from 'lru-cache'
 import type { Pool } from 'undici'
 import { type CallbackUrl, checkCallbackUrl } from './callback-url.ts'
-import { type Bare, failed, forbidden, timedOut, tooMany, withoutUndefined } from './ending.ts'
+import { type Bare, failed, leased, measured, timedOut, withoutUndefined } from './ending.ts'
 import { createGuardedConnector, type GuardedConnectorDeps } from './guarded-connector.ts'
 import { HttpAttempt, type HttpEnd } from './http-attempt.ts'
-import { type Lease, LeasePool } from './lease-pool.ts'
+import { LeasePool } from './lease-pool.ts'
 import { openOriginPool } from './origin-client.ts'
 import type { DeliveryOutcome } from './outcome.ts'
 import { checkCallbackHeaders } from './request-headers.ts'
@@ -112,29 +112,22 @@ export function createHttpDelivery(
   const checkedUrls = new LRUCache<string, CallbackUrl>({ max: MAX_CHECKED_URLS })
   const userAgent = options.userAgent ?? DEFAULT_USER_AGENT
 
-  async function deliver(callback: HttpCallback): Promise<DeliveryOutcome> {
-    const startedAtMs = performance.now()
-    const timing = () => ({ durationMs: Math.round(performance.now() - startedAtMs) })
-    let lease: Lease<Pool> | undefined
-    try {
+  function deliver(callback: HttpCallback): Promise<DeliveryOutcome> {
+    return measured(async (elapsedMs) => {
       const url = checkUrl(callback.url)
       const request = requestOf(url, callback, userAgent)
-      lease = pools.lease(url.origin, () => openOriginPool(url.origin, options, connect))
-      if (!lease) return { ...tooMany(url.hostname), ...timing() }
       const timeoutMs = callback.timeoutMs ?? options.timeoutMs
-      let end = await attempt(lease.item, request, timeoutMs)
-      if (end.kind === 'failed' && end.isStale) {
-        const leftMs = timeoutMs - (performance.now() - startedAtMs)
-        if (leftMs > 0) end = await attempt(lease.item, request, leftMs)
-      }
-      const { connection } = end
-      const address = connection ? { address: connection.address } : {}
-      return { ...outcomeOf(end, url, options.maxRetryAfterMs, now()), ...timing(), ...address }
-    } catch (error) {
-      return { ...forbidden(error), ...timing() }
-    } finally {
-      lease?.release()
-    }
+      const lease = pools.lease(url.origin, () => openOriginPool(url.origin, options, connect))
+      return leased(lease, url.hostname, async (pool) => {
+        let end = await attempt(pool, request, timeoutMs)
+        const leftMs = timeoutMs - elapsedMs()
+        if (end.kind === 'failed' && end.isStale && leftMs > 0) {
+          end = await attempt(pool, request, leftMs)
+        }
+        const address = end.connection ? { address: end.connection.address } : {}
+        return { ...outcomeOf(end, url, options.maxRetryAfterMs, now()), ...address }
+      })
+    })
   }
 
   function checkUrl(text: string): CallbackUrl {

@@ -1,5 +1,6 @@
 import { createServer as createHttpsServer } from 'node:https'
 import type { Socket } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { waitFor } from '@signalbox/testkit'
 import { describe, expect, test } from 'vitest'
 import { createAddressPolicy } from '../src/address-policy.ts'
@@ -373,6 +374,23 @@ describe('what is sent', () => {
       retryable: false,
     })
     expect(await post(delivery, server)).toMatchObject({ outcome: 'delivered' })
+  })
+})
+
+const HAS_IPV6 = Object.values(networkInterfaces())
+  .flat()
+  .some((one) => one?.address === '::1')
+
+test.runIf(HAS_IPV6)('an IPv6 address is an endpoint too', async () => {
+  await using server = await listenHttp((_request, response) => response.end())
+  await using delivery = createHttpDelivery(QUICK, {
+    policy: createAddressPolicy({ allowHttp: true, allow: ['::1'] }),
+    resolve: resolveTo([]),
+  })
+  const url = `http://[::1]:${server.port}/`
+  expect(await post(delivery, server, { url })).toMatchObject({
+    outcome: 'delivered',
+    address: '::1',
   })
 })
 

@@ -33,7 +33,7 @@ export async function listen(server: Server): Promise<TestServer> {
     socket.on('error', () => undefined)
     socket.on('close', () => sockets.delete(socket))
   })
-  server.listen(0, '::')
+  server.listen(0)
   await once(server, 'listening')
   return {
     port: (server.address() as AddressInfo).port,
