@@ -8,8 +8,8 @@ import {
   waitFor,
 } from '@signalbox/testkit'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Bed, notReady, putLoadChain, throughAnOutage } from './outage.ts'
-import { startSystem } from './system.ts'
+import { type Bed, loadEvent, putLoadChain, throughAnOutage } from './outage.ts'
+import { request, startSystem } from './system.ts'
 
 const SIZE = 3
 const FORMING_MS = 180_000
@@ -17,7 +17,7 @@ const FORMING_MS = 180_000
 const stack = new AsyncDisposableStack()
 let cluster: PrivateRabbitMqCluster
 let bed: Bed
-/** From the first test on, until the majority comes back. */
+/** From the first test on. */
 let dead: PrivateRabbitMq
 
 beforeAll(async () => {
@@ -26,7 +26,9 @@ beforeAll(async () => {
   stack.defer(() => redis.release())
   const { amqpUrl } = cluster
   const { redisUrl, namespace } = redis
-  const system = stack.use(await startSystem({ amqpUrl, redisUrl, namespace, dispatchers: 2 }))
+  const env = { PUBLISH_TIMEOUT_MS: '2000' }
+  const brokers = { amqpUrl, redisUrl, namespace }
+  const system = stack.use(await startSystem({ ...brokers, dispatchers: 2, env }))
   await putLoadChain(system)
   bed = { system, amqpUrl, namespace }
 }, FORMING_MS)
@@ -52,7 +54,12 @@ it('takes no event without a majority of its nodes, and goes on when it has one 
   await throughAnOutage(bed, {
     name: 'majority',
     begin: () => another.kill(),
-    meanwhile: () => notReady([bed.system.api], /"rabbitmq":/),
+    async meanwhile() {
+      const { url } = bed.system.api
+      const event = loadEvent('without-a-majority')
+      const answer = await request('POST', `${url}/v1/accounts/demo/events`, event)
+      expect(answer).toMatchObject({ status: 503, body: { code: 'SB_BROKER_UNAVAILABLE' } })
+    },
     end: () => Promise.all([dead.start(), another.start()]),
   })
   await waitFor(async () => (await replicasOnline(alive)).every((replicas) => replicas === SIZE), {
