@@ -58,6 +58,26 @@ export const relayConfigShape = {
   }),
 }
 
+const countSchema = (defaultCount: number) =>
+  z.coerce.number().int().min(1).max(100_000_000).default(defaultCount)
+
+/** How many there may be of what people make on purpose; each process takes those that it writes. */
+export const recordConfigShape = {
+  SIGNALBOX_MAX_CHAINS: countSchema(10_000).meta({
+    description: 'Chains per account; one more is refused with `SB_TOO_MANY`.',
+  }),
+  SIGNALBOX_MAX_API_KEYS: countSchema(100).meta({
+    description: 'API keys per account; one more is refused with `SB_TOO_MANY`.',
+  }),
+  SIGNALBOX_MAX_CONTACTS: countSchema(1_000_000).meta({
+    description: 'Contacts per account; one more is refused with `SB_TOO_MANY`.',
+  }),
+  SIGNALBOX_MAX_DOCUMENTS: countSchema(1_000_000).meta({
+    description:
+      'Documents per account and collection (polls, sessions); one more is refused with `SB_TOO_MANY`.',
+  }),
+}
+
 export const secretSchema = z.string().min(32, 'must be at least 32 characters')
 
 /** The port, with the default of the service that asks. */

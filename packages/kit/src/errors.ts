@@ -88,6 +88,13 @@ export class ConflictError extends AppError {
   }
 }
 
+/** As many as may be are there already; what is there stays. */
+export class TooManyError extends AppError {
+  constructor(message: string, options: AppErrorOptions = {}) {
+    super('SB_TOO_MANY', message, { ...options, retryable: false })
+  }
+}
+
 /** There is no such thing, or not for this caller. */
 export class NotFoundError extends AppError {
   constructor(message: string, options: AppErrorOptions = {}) {

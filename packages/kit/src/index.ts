@@ -8,6 +8,7 @@ export {
   portSchema,
   processConfigShape,
   progressConfigShape,
+  recordConfigShape,
   relayConfigShape,
   secretSchema,
   storeConfigShape,
@@ -21,6 +22,7 @@ export {
   type ErrorCode,
   InvalidInputError,
   NotFoundError,
+  TooManyError,
   UnavailableError,
 } from './errors.ts'
 export {

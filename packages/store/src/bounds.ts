@@ -17,6 +17,10 @@ const DEFAULT_BOUNDS: Required<StoreBounds> = {
   channelStateTtlMs: 30 * DAY_MS,
   progressTtlMs: DAY_MS,
   maxProgress: 1_000_000,
+  maxChains: 10_000,
+  maxContacts: 1_000_000,
+  maxDocuments: 1_000_000,
+  maxApiKeys: 100,
   maxDeletedChains: 10_000,
 }
 
@@ -69,6 +73,22 @@ export function progressBounds(config: {
     progressTtlMs: config.SIGNALBOX_PROGRESS_HOURS * HOUR_MS,
     maxProgress: config.SIGNALBOX_MAX_PROGRESS,
   }
+}
+
+/** The bounds of what is refused beyond them, as far as the configuration of a service sets them. */
+export function recordBounds(config: {
+  SIGNALBOX_MAX_CHAINS?: number
+  SIGNALBOX_MAX_CONTACTS?: number
+  SIGNALBOX_MAX_DOCUMENTS?: number
+  SIGNALBOX_MAX_API_KEYS?: number
+}): StoreBounds {
+  const bounds = {
+    maxChains: config.SIGNALBOX_MAX_CHAINS,
+    maxContacts: config.SIGNALBOX_MAX_CONTACTS,
+    maxDocuments: config.SIGNALBOX_MAX_DOCUMENTS,
+    maxApiKeys: config.SIGNALBOX_MAX_API_KEYS,
+  }
+  return Object.fromEntries(Object.entries(bounds).filter(([, bound]) => bound !== undefined))
 }
 
 /** The bounds that the configuration of a service sets. */

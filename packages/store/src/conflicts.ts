@@ -1,6 +1,6 @@
-/** The conflicts that both engines tell in the same words. */
+/** The refusals that both engines tell in the same words. */
 import type { Chain } from '@signalbox/contracts'
-import { ConflictError } from '@signalbox/kit'
+import { ConflictError, TooManyError } from '@signalbox/kit'
 
 /** An account has at most one enabled default chain. */
 export function isEnabledDefault(chain: Chain): boolean {
@@ -21,4 +21,10 @@ export function documentConflict(
   const found = foundRevision === 0 ? 'there is none' : `it is at revision ${foundRevision}`
   const expected = expectedRevision === 0 ? 'none to exist' : `revision ${expectedRevision}`
   return new ConflictError(`${collection} ${key}: expected ${expected}, but ${found}`)
+}
+
+/** `what` in the plural, as `contacts`. */
+export function tooMany(what: string, bound: number): TooManyError {
+  const message = `the account has ${bound} ${what}, which is as many as it may have: delete some, or raise the bound`
+  return new TooManyError(message)
 }

@@ -58,7 +58,7 @@ export interface ChainChanges {
 
 /** Each account has a *revision*, a counter of its chain changes: whoever has read up to it knows all. */
 export interface ChainStore {
-  /** Creates or replaces; the version counts up. Throws `ConflictError` when another enabled chain is the default already. */
+  /** Creates or replaces; the version counts up. Throws `ConflictError` when another enabled chain is the default already, `TooManyError` when there are as many as may be. */
   put(accountKey: string, chainId: string, chain: Chain): Promise<StoredChain>
   get(accountKey: string, chainId: string): Promise<StoredChain | undefined>
   /** False: there was none. */
@@ -99,7 +99,7 @@ export interface ContactUpdate {
 }
 
 export interface ContactStore {
-  /** One atomic step: two workers with the same number create one contact. */
+  /** One atomic step: two workers with the same number create one contact. Throws `TooManyError` when there are as many as may be. */
   upsert(accountKey: string, update: ContactUpdate): Promise<{ contact: Contact; created: boolean }>
   get(accountKey: string, contactKey: string): Promise<Contact | undefined>
   findByMsisdn(accountKey: string, msisdn: string): Promise<Contact | undefined>
@@ -210,6 +210,7 @@ export interface RelayRoster {
 }
 
 export interface ApiKeyStore {
+  /** Throws `TooManyError` when there are as many as may be. */
   create(accountKey: string, key: ApiKey, secretHash: string): Promise<void>
   find(accountKey: string, keyId: string): Promise<{ key: ApiKey; secretHash: string } | undefined>
   list(accountKey: string): Promise<ApiKey[]>
@@ -343,7 +344,7 @@ export interface StoredDocument {
 
 export interface DocumentStore {
   get(accountKey: string, collection: string, key: string): Promise<StoredDocument | undefined>
-  /** `expectedRevision` 0: it must not exist; absent: whatever is there is replaced. Throws `ConflictError` when it does not hold. */
+  /** `expectedRevision` 0: it must not exist; absent: whatever is there is replaced. Throws `ConflictError` when it does not hold, `TooManyError` when there are as many as may be. */
   put(
     accountKey: string,
     collection: string,
@@ -402,6 +403,11 @@ export interface StoreBounds {
   progressTtlMs?: number
   /** Events with progress per account: default 1,000,000. */
   maxProgress?: number
+  /** What people made on purpose does not fall off: beyond these the next one is refused (`SB_TOO_MANY`). Per account; documents per collection. */
+  maxChains?: number
+  maxContacts?: number
+  maxDocuments?: number
+  maxApiKeys?: number
   /** Deleted chains that each account remembers for readers of changes: default 10,000. */
   maxDeletedChains?: number
 }

@@ -1,6 +1,7 @@
 /** What every engine promises: the suite that runs on each of them. */
 import { describe, expect, it } from 'vitest'
 import { describeBiographies } from './contract/biographies.ts'
+import { describeBounds } from './contract/bounds.ts'
 import { describeCatalog } from './contract/catalog.ts'
 import { describeChains } from './contract/chains.ts'
 import { describeChannels } from './contract/channels.ts'
@@ -23,6 +24,8 @@ export function describeStore(engineName: string, engine: Engine): void {
   describe(`${engineName}: dead letters`, () => describeDeadLetters(engine))
   describe(`${engineName}: progress`, () => describeProgress(engine))
   describe(`${engineName}: documents`, () => describeDocuments(engine))
+
+  describe(`${engineName}: bounds`, () => describeBounds(engine))
 
   describe(`${engineName}: the store`, () => {
     it('rejects every call after it was closed, and says why it is unavailable', async () => {

@@ -9,10 +9,11 @@ import {
   parseConfig,
   portSchema,
   processConfigShape,
+  recordConfigShape,
   runService,
   storeConfigShape,
 } from '@signalbox/kit'
-import { openRedisStore, type Store } from '@signalbox/store'
+import { openRedisStore, recordBounds, type Store } from '@signalbox/store'
 import { z } from 'zod'
 import type { Handler } from './handler.ts'
 import { createWorker } from './worker.ts'
@@ -25,6 +26,7 @@ export const workerConfigShape = {
   ...processConfigShape,
   ...brokerConfigShape,
   ...storeConfigShape,
+  SIGNALBOX_MAX_CONTACTS: recordConfigShape.SIGNALBOX_MAX_CONTACTS,
   PORT: portSchema(8083),
 }
 const workerConfigSchema = z.object(workerConfigShape)
@@ -64,7 +66,12 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
       }),
     )
     const store = use(
-      openRedisStore({ url: config.REDIS_URL, namespace: config.SIGNALBOX_NAMESPACE, log }),
+      openRedisStore({
+        url: config.REDIS_URL,
+        namespace: config.SIGNALBOX_NAMESPACE,
+        log,
+        bounds: recordBounds(config),
+      }),
     )
     readiness.add('rabbitmq', () => broker.unavailableReason())
     readiness.add('redis', () => store.unavailableReason())

@@ -4,6 +4,7 @@ import {
   deadLetterConfigShape,
   portSchema,
   processConfigShape,
+  recordConfigShape,
   secretSchema,
   storeConfigShape,
 } from '@signalbox/kit'
@@ -26,6 +27,8 @@ export const config = z.object({
       description:
         'How long a request waits for RabbitMQ to confirm before it is answered 503, in milliseconds; below the timeout of a balancer before it. One that is known to be away is not waited for.',
     }),
+  SIGNALBOX_MAX_CHAINS: recordConfigShape.SIGNALBOX_MAX_CHAINS,
+  SIGNALBOX_MAX_API_KEYS: recordConfigShape.SIGNALBOX_MAX_API_KEYS,
   SIGNALBOX_ADMIN_KEY: secretSchema.meta({
     description: 'The credential that may do everything in every account.',
   }),

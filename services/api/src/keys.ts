@@ -1,6 +1,6 @@
 /** The account's own API keys. */
 import { apiKeySchema, nameSchema } from '@signalbox/contracts'
-import { ConflictError, NotFoundError } from '@signalbox/kit'
+import { NotFoundError } from '@signalbox/kit'
 import type { ApiKeyStore } from '@signalbox/store'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
@@ -11,8 +11,6 @@ import { PROBLEMS } from './problems.ts'
 export interface KeysDeps {
   apiKeys: Pick<ApiKeyStore, 'create' | 'list' | 'delete'>
 }
-
-const MAX_KEYS_PER_ACCOUNT = 100
 
 const keyRequestSchema = z.strictObject(apiKeySchema.pick({ name: true, scopes: true }).shape)
 
@@ -52,12 +50,6 @@ export const keys: FastifyPluginAsyncZod<KeysDeps> = async (app, { apiKeys }) =>
       },
     },
     async ({ params: { account_key }, body }, reply) => {
-      const existing = await apiKeys.list(account_key)
-      if (existing.length >= MAX_KEYS_PER_ACCOUNT) {
-        throw new ConflictError(
-          `the account has ${existing.length} keys, and ${MAX_KEYS_PER_ACCOUNT} is the most: delete one first`,
-        )
-      }
       const { key, secretHash, credential } = issueApiKey(account_key, body)
       await apiKeys.create(account_key, key, secretHash)
       return reply.code(201).send({ ...key, credential })

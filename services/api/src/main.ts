@@ -1,6 +1,6 @@
 import { createTopology, openAmqpBroker } from '@signalbox/broker'
 import { orExit, parseConfig, runService } from '@signalbox/kit'
-import { deadLetterBounds, openRedisStore } from '@signalbox/store'
+import { deadLetterBounds, openRedisStore, recordBounds } from '@signalbox/store'
 import { createApi } from './app.ts'
 import { config as schema } from './config.ts'
 
@@ -18,9 +18,8 @@ await runService({ name: 'api', config }, async (scope) => {
       connectionName: 'signalbox-api',
     }),
   )
-  const store = scope.use(
-    openRedisStore({ url: config.REDIS_URL, namespace, log, bounds: deadLetterBounds(config) }),
-  )
+  const bounds = { ...deadLetterBounds(config), ...recordBounds(config) }
+  const store = scope.use(openRedisStore({ url: config.REDIS_URL, namespace, log, bounds }))
   const { app } = scope.use(
     createApi(
       {

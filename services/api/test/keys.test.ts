@@ -43,7 +43,7 @@ test('an account has at most a hundred keys', async () => {
     url: '/v1/accounts/hoarder/keys',
     payload: { name: 'one more', scopes: ['read'] },
   })
-  expect(answer.json()).toMatchObject({ status: 409, code: 'SB_CONFLICT' })
+  expect(answer.json()).toMatchObject({ status: 429, code: 'SB_TOO_MANY', retryable: false })
 })
 
 test.each([

@@ -12,6 +12,7 @@ import {
   portSchema,
   processConfigShape,
   progressConfigShape,
+  recordConfigShape,
   relayConfigShape,
   storeConfigShape,
 } from '@signalbox/kit'
@@ -25,6 +26,7 @@ export const config = z.object({
   ...brokerConfigShape,
   ...deadLetterConfigShape,
   ...progressConfigShape,
+  ...recordConfigShape,
   ...relayConfigShape,
   HOST: z
     .string()

@@ -6,6 +6,7 @@ import {
   deadLetterBounds,
   openRedisStore,
   progressBounds,
+  recordBounds,
   type Store,
 } from '@signalbox/store'
 import type { StandaloneConfig } from './config.ts'
@@ -21,7 +22,11 @@ export interface Engines {
 
 export async function openEngines(settings: StandaloneConfig, log: Log): Promise<Engines> {
   const namespace = settings.SIGNALBOX_NAMESPACE
-  const bounds = { ...deadLetterBounds(settings), ...progressBounds(settings) }
+  const bounds = {
+    ...deadLetterBounds(settings),
+    ...progressBounds(settings),
+    ...recordBounds(settings),
+  }
   const topology = createTopology({ namespace, vumiBridge: settings.SIGNALBOX_VUMI_BRIDGE })
   if (settings.AMQP_URL === undefined || settings.REDIS_URL === undefined) {
     const broker = createMemoryBroker({ topology, log })

@@ -4,6 +4,7 @@ import {
   brokerConfigShape,
   portSchema,
   processConfigShape,
+  recordConfigShape,
   secretSchema,
   storeConfigShape,
 } from '@signalbox/kit'
@@ -15,6 +16,7 @@ export const config = z.object({
   PORT: portSchema(8085),
   ...brokerConfigShape,
   ...storeConfigShape,
+  SIGNALBOX_MAX_DOCUMENTS: recordConfigShape.SIGNALBOX_MAX_DOCUMENTS,
   SIGNALBOX_ADMIN_KEY: secretSchema.meta({
     description: 'The admin key: reads and saves polls, acts for any person.',
   }),

@@ -1,7 +1,7 @@
 /** The survey process: reads the configuration, opens the engines, serves until a signal. */
 import { createTopology, openAmqpBroker } from '@signalbox/broker'
 import { orExit, parseConfig, runService } from '@signalbox/kit'
-import { openRedisStore } from '@signalbox/store'
+import { openRedisStore, recordBounds } from '@signalbox/store'
 import { createSurvey } from './app.ts'
 import { config as schema } from './config.ts'
 
@@ -13,7 +13,9 @@ await runService({ name: 'survey', config }, async (scope) => {
   const { log } = scope
   const namespace = config.SIGNALBOX_NAMESPACE
   const topology = createTopology({ namespace, vumiBridge: config.SIGNALBOX_VUMI_BRIDGE })
-  const store = scope.use(openRedisStore({ url: config.REDIS_URL, namespace, log }))
+  const store = scope.use(
+    openRedisStore({ url: config.REDIS_URL, namespace, log, bounds: recordBounds(config) }),
+  )
   const broker = scope.use(
     await openAmqpBroker({ url: config.AMQP_URL, topology, log, connectionName: 'survey' }),
   )

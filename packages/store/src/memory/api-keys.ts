@@ -1,15 +1,23 @@
 /** API keys in memory. */
 import type { ApiKey } from '@signalbox/contracts'
+import { tooMany } from '../conflicts.ts'
 import type { ApiKeyStore } from '../ports.ts'
 import { Accounts, type MemoryLifetime } from './accounts.ts'
 import { SortedMap } from './sorted-map.ts'
 
-export function createMemoryApiKeys({ lifetime }: { lifetime: MemoryLifetime }): ApiKeyStore {
+export function createMemoryApiKeys(
+  { maxApiKeys }: { maxApiKeys: number },
+  { lifetime }: { lifetime: MemoryLifetime },
+): ApiKeyStore {
   const accounts = new Accounts(lifetime, () => new SortedMap<string>())
 
   return {
     async create(accountKey, key, secretHash) {
-      accounts.of(accountKey).set(key.key_id, JSON.stringify({ key, secretHash }))
+      const apiKeys = accounts.of(accountKey)
+      if (apiKeys.get(key.key_id) === undefined && apiKeys.size >= maxApiKeys) {
+        throw tooMany('API keys', maxApiKeys)
+      }
+      apiKeys.set(key.key_id, JSON.stringify({ key, secretHash }))
     },
 
     async find(accountKey, keyId) {

@@ -1,7 +1,7 @@
 /** Chains in memory. */
 import type { StoredChain } from '@signalbox/contracts'
 import type { Log } from '@signalbox/kit'
-import { defaultChainConflict, isEnabledDefault } from '../conflicts.ts'
+import { defaultChainConflict, isEnabledDefault, tooMany } from '../conflicts.ts'
 import { checkLimit, checkPage, checkPosition } from '../input.ts'
 import { notify } from '../listeners.ts'
 import { pageOf } from '../paging.ts'
@@ -31,7 +31,7 @@ class AccountChains {
 }
 
 export function createMemoryChains(
-  options: { maxDeletedChains: number },
+  options: { maxDeletedChains: number; maxChains: number },
   deps: { lifetime: MemoryLifetime; log: Log },
 ): ChainStore {
   const accounts = new Accounts(deps.lifetime, () => new AccountChains())
@@ -43,6 +43,10 @@ export function createMemoryChains(
   return {
     async put(accountKey, chainId, chain) {
       const account = accounts.of(accountKey)
+      const previous = account.chains.get(chainId)
+      if (previous === undefined && account.chains.size >= options.maxChains) {
+        throw tooMany('chains', options.maxChains)
+      }
       if (isEnabledDefault(chain)) {
         const other = account.defaultChainId ?? chainId
         if (other !== chainId) throw defaultChainConflict(chainId, other)
@@ -50,7 +54,6 @@ export function createMemoryChains(
       } else if (account.defaultChainId === chainId) {
         account.defaultChainId = undefined
       }
-      const previous = account.chains.get(chainId)
       const text = JSON.stringify({
         ...chain,
         chain_id: chainId,

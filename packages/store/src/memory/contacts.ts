@@ -1,5 +1,6 @@
 /** Contacts in memory. */
 import { type Contact, uuidv7 } from '@signalbox/contracts'
+import { tooMany } from '../conflicts.ts'
 import { checkPage } from '../input.ts'
 import { pageOf } from '../paging.ts'
 import type { ContactStore } from '../ports.ts'
@@ -24,7 +25,10 @@ class AddressBook {
   }
 }
 
-export function createMemoryContacts({ lifetime }: { lifetime: MemoryLifetime }): ContactStore {
+export function createMemoryContacts(
+  { maxContacts }: { maxContacts: number },
+  { lifetime }: { lifetime: MemoryLifetime },
+): ContactStore {
   const accounts = new Accounts(lifetime, () => new AddressBook())
 
   return {
@@ -32,6 +36,7 @@ export function createMemoryContacts({ lifetime }: { lifetime: MemoryLifetime })
       const book = accounts.of(accountKey)
       const now = new Date().toISOString()
       const existing = book.find(book.keyByMsisdn.get(update.msisdn))
+      if (!existing && book.contacts.size >= maxContacts) throw tooMany('contacts', maxContacts)
       const before = existing ?? emptyContact(update.msisdn, now)
       const contact = book.keep({
         ...before,

@@ -1,6 +1,6 @@
 /** Documents in memory. */
 import type { Json } from '@signalbox/contracts'
-import { documentConflict } from '../conflicts.ts'
+import { documentConflict, tooMany } from '../conflicts.ts'
 import { checkPage } from '../input.ts'
 import { pageOf } from '../paging.ts'
 import type { DocumentStore, StoredDocument } from '../ports.ts'
@@ -13,7 +13,10 @@ interface KeptDocument {
   revision: number
 }
 
-export function createMemoryDocuments({ lifetime }: { lifetime: MemoryLifetime }): DocumentStore {
+export function createMemoryDocuments(
+  { maxDocuments }: { maxDocuments: number },
+  { lifetime }: { lifetime: MemoryLifetime },
+): DocumentStore {
   const accounts = new Accounts(lifetime, () => new Map<string, SortedMap<KeptDocument>>())
   const collectionOf = (accountKey: string, collection: string) => {
     const collections = accounts.of(accountKey)
@@ -33,6 +36,9 @@ export function createMemoryDocuments({ lifetime }: { lifetime: MemoryLifetime }
       const foundRevision = documents.get(key)?.revision ?? 0
       if (expectedRevision !== undefined && expectedRevision !== foundRevision) {
         throw documentConflict(collection, key, expectedRevision, foundRevision)
+      }
+      if (foundRevision === 0 && documents.size >= maxDocuments) {
+        throw tooMany(`documents in ${collection}`, maxDocuments)
       }
       const kept = { value: JSON.stringify(value), revision: foundRevision + 1 }
       documents.set(key, kept)

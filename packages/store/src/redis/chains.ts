@@ -3,7 +3,7 @@
  * the JSON: Lua's cjson does not keep empty arrays, nulls and large numbers as they are.
  */
 import type { Chain, StoredChain } from '@signalbox/contracts'
-import { defaultChainConflict, isEnabledDefault } from '../conflicts.ts'
+import { defaultChainConflict, isEnabledDefault, tooMany } from '../conflicts.ts'
 import { checkLimit, checkPage, checkPosition } from '../input.ts'
 import { pageOf } from '../paging.ts'
 import type { ChainStore } from '../ports.ts'
@@ -14,8 +14,13 @@ import type { Subscriptions } from './subscriptions.ts'
 
 const MAX_CHANGES = 1_000
 
-/** ARGV: chain_id, `1` when it is an enabled default, the rest of the value, account_key, pub/sub channel. */
+/**
+ * ARGV: chain_id, `1` when it is an enabled default, the rest of the value, account_key, pub/sub channel, the most chains. Returns the
+ * version, or 0 and the chain that is the default already, or -1: there are as many as may be.
+ */
 const PUT = `
+local current = redis.call('HGET', KEYS[1], ARGV[1])
+if not current and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[6]) then return { -1, '' } end
 local default = redis.call('HGET', KEYS[5], 'default')
 if ARGV[2] == '1' then
   if default and default ~= ARGV[1] then return { 0, default } end
@@ -23,7 +28,6 @@ if ARGV[2] == '1' then
 elseif default == ARGV[1] then
   redis.call('HDEL', KEYS[5], 'default')
 end
-local current = redis.call('HGET', KEYS[1], ARGV[1])
 local version = 1
 if current then version = tonumber(string.match(current, '^%d+')) + 1 end
 redis.call('HSET', KEYS[1], ARGV[1], version .. ' ' .. ARGV[3])
@@ -70,7 +74,7 @@ return reply
 type Change = [chainId: string, revision: number, value: string | null]
 
 export function createRedisChains(
-  options: { maxDeletedChains: number },
+  options: { maxDeletedChains: number; maxChains: number },
   deps: { connection: RedisConnection; keys: Keys; subscriptions: Subscriptions },
 ): ChainStore {
   const { connection, keys, subscriptions } = deps
@@ -91,8 +95,10 @@ export function createRedisChains(
     async put(accountKey, chainId, chain) {
       const rest = `${new Date().toISOString()} ${JSON.stringify(chain)}`
       const isDefault = isEnabledDefault(chain) ? 1 : 0
-      const args = [chainId, isDefault, rest, accountKey, keys.chainsChanged]
+      const { maxChains } = options
+      const args = [chainId, isDefault, rest, accountKey, keys.chainsChanged, maxChains]
       const [version, defaultChainId] = await putScript(written(accountKey), args)
+      if (version === -1) throw tooMany('chains', maxChains)
       if (version === 0) throw defaultChainConflict(chainId, defaultChainId)
       return chainOf(`${version} ${rest}`, chainId)
     },

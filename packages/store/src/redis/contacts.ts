@@ -9,6 +9,7 @@
  * | `extra <field name as JSON>`               | the value as JSON  |
  */
 import { type Contact, type Json, uuidv7 } from '@signalbox/contracts'
+import { tooMany } from '../conflicts.ts'
 import { checkPage } from '../input.ts'
 import { pageOf } from '../paging.ts'
 import type { ContactStore, ContactUpdate } from '../ports.ts'
@@ -17,19 +18,21 @@ import type { Keys } from './keys.ts'
 import { lowerEnd, pairsOf } from './page-script.ts'
 
 /**
- * KEYS: msisdn to contact_key, contact keys in order, the contact. ARGV: msisdn, contact_key, now, then fields and values.
- * When another contact has the number already, nothing is done and its key is returned: the caller comes again with that.
+ * KEYS: msisdn to contact_key, contact keys in order, the contact. ARGV: msisdn, contact_key, now, the most contacts, then fields and
+ * values. When another contact has the number already, nothing is done and its key is returned: the caller comes again with that.
+ * An empty key: it would be one too many.
  */
 const UPSERT = `
 local owner = redis.call('HGET', KEYS[1], ARGV[1])
 if owner and owner ~= ARGV[2] then return { owner } end
+if not owner and redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[4]) then return { '' } end
 local created = redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])
 if created == 1 then
   redis.call('ZADD', KEYS[2], 0, ARGV[2])
   redis.call('HSET', KEYS[3], 'msisdn', ARGV[1], 'created_at', ARGV[3])
 end
 redis.call('HSET', KEYS[3], 'updated_at', ARGV[3])
-for i = 4, #ARGV, 2 do redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1]) end
+for i = 5, #ARGV, 2 do redis.call('HSET', KEYS[3], ARGV[i], ARGV[i + 1]) end
 return { ARGV[2], created, redis.call('HGETALL', KEYS[3]) }
 `
 
@@ -41,10 +44,10 @@ end
 return redis.call('HGETALL', KEYS[1])
 `
 
-export function createRedisContacts(deps: {
-  connection: RedisConnection
-  keys: Keys
-}): ContactStore {
+export function createRedisContacts(
+  { maxContacts }: { maxContacts: number },
+  deps: { connection: RedisConnection; keys: Keys },
+): ContactStore {
   const { connection, keys } = deps
   const upsert = connection.script<[string] | [string, number, string[]]>(
     'contactUpsert',
@@ -66,11 +69,13 @@ export function createRedisContacts(deps: {
       const fields = fieldsOf(update)
       let contactKey: string = uuidv7()
       for (;;) {
-        const args = [update.msisdn, contactKey, new Date().toISOString(), ...fields]
+        const now = new Date().toISOString()
+        const args = [update.msisdn, contactKey, now, maxContacts, ...fields]
         const contact = keys.contact(accountKey, contactKey)
         const [owner, created, flat] = await upsert([byMsisdn, contactKeys, contact], args)
         const kept = flat && contactOf(owner, pairsOf(flat))
         if (kept) return { contact: kept, created: created === 1 }
+        if (owner === '') throw tooMany('contacts', maxContacts)
         contactKey = owner
       }
     },

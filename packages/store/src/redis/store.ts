@@ -65,14 +65,14 @@ export function openRedisStore(options: RedisStoreOptions): Store {
   return {
     chains: createRedisChains(bounds, { connection, keys, subscriptions }),
     catalog: createRedisCatalog({ connection, keys }),
-    contacts: createRedisContacts({ connection, keys }),
+    contacts: createRedisContacts(bounds, { connection, keys }),
     channels: createRedisChannels(bounds, { connection, keys, subscriptions }),
     interest: createRedisInterest({ connection, keys }),
     relays: createRedisRoster({ connection, keys }),
-    apiKeys: createRedisApiKeys({ connection, keys }),
+    apiKeys: createRedisApiKeys(bounds, { connection, keys }),
     biographies: createRedisBiographies(bounds, { connection, keys, chronicle }),
     deadLetters: createRedisDeadLetters(bounds, { connection, keys }),
-    documents: createRedisDocuments({ connection, keys }),
+    documents: createRedisDocuments(bounds, { connection, keys }),
     progress: {
       ...createRedisProgress({ connection, keys, chronicle }),
       onForgotten: forgetting.listen,
