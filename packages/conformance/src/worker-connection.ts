@@ -52,11 +52,12 @@ export function createWorkerConnections(options: WorkerConnectionsOptions): Work
   return {
     async consumers() {
       try {
-        return await waitFor(async () => (await listed()).length > 0 && listed(), {
-          what: `a consumer of ${queue} in the management API`,
-          timeoutMs: LISTING_TIMEOUT_MS,
-          intervalMs: 100,
-        })
+        const what = `a consumer of ${queue} in the management API`
+        const some = async () => {
+          const found = await listed()
+          return found.length > 0 && found
+        }
+        return await waitFor(some, { what, timeoutMs: LISTING_TIMEOUT_MS, intervalMs: 100 })
       } catch (error) {
         throw new Violation((error as Error).message)
       }

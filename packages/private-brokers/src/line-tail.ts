@@ -5,7 +5,7 @@ const MAX_LINE_CHARACTERS = 2_000
 
 export type LineTail = ReturnType<typeof createLineTail>
 
-/** Keeps at most 200 lines of at most 2,000 characters. `push` takes chunks as they come, cut anywhere. */
+/** Keeps at most 200 lines of at most 2,000 characters. `push` takes chunks as they come, cut anywhere: of two outputs of one process, whose lines may mix. */
 export function createLineTail() {
   const lines: string[] = []
   const decoder = new TextDecoder()

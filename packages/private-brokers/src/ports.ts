@@ -37,6 +37,22 @@ export function isListening(port: number): Promise<boolean> {
   })
 }
 
+/** What the port answers first when it is sent a text; empty: nothing, within a second. */
+export function answerOn(port: number, text: string): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = new Socket()
+    const end = (answer: string) => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.setTimeout(1_000, () => end(''))
+    socket.once('error', () => end(''))
+    socket.once('close', () => resolve(''))
+    socket.once('data', (chunk) => end(chunk.toString()))
+    socket.connect(port, '127.0.0.1', () => socket.write(text))
+  })
+}
+
 function canListen(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer()

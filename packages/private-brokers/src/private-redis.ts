@@ -3,7 +3,7 @@ import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startKeptProcess } from './kept-process.ts'
-import { freePort, isListening } from './ports.ts'
+import { answerOn, freePort } from './ports.ts'
 import { type PrivateServer, startPrivateServer } from './private-server.ts'
 import { ensureServers } from './server-binaries.ts'
 
@@ -45,7 +45,8 @@ export async function startPrivateRedis({
           ...Object.entries(settings).flatMap(([key, value]) => [`--${key}`, value]),
         ],
       }),
-    serves: () => isListening(port),
+    // n.b. it listens before it has read its file, and refuses everything meanwhile.
+    serves: async () => (await answerOn(port, 'PING\r\n')).startsWith('+PONG'),
   })
   return { ...server, redisUrl: `redis://127.0.0.1:${port}` }
 }

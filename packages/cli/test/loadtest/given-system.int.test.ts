@@ -7,7 +7,7 @@ const ADMIN_KEY = 'admin-key-0123456789-0123456789-0123'
 const TOKEN_SECRET = 'token-secret-0123456789-0123456789-0'
 const SERVICES = new URL('../../../../services/', import.meta.url)
 
-test('a running system is loaded over HTTP, and no chain, handler or queue stays behind', {
+test('a running system is loaded, what is missing is told and ends with 1, and no chain, handler or queue stays behind', {
   timeout: 90_000,
 }, async () => {
   await using rabbitmq = await leaseRabbitMq()
@@ -26,20 +26,34 @@ test('a running system is loaded over HTTP, and no chain, handler or queue stays
       stack.use(await startService({ name, entry: new URL(`${name}/src/main.ts`, SERVICES), env })),
     ),
   )
-  let output = ''
-  const target = {
-    write: (text: string) => {
-      output += text
-    },
-  }
-  const code = await loadtest(
-    [
+  const load = async (...options: string[]) => {
+    let output = ''
+    const target = {
+      write: (text: string) => {
+        output += text
+      },
+    }
+    const given = [
       ...['--amqp-url', rabbitmq.amqpUrl, '--redis-url', redis.redisUrl, '--namespace', namespace],
       ...['--api-url', api!.url, '--edge-url', edge!.url, '--admin-key', ADMIN_KEY],
-      ...['--via', 'http', '--rate', '50', '--duration', '2s', '--accounts', '2'],
-      ...['--subscribers', '4', '--chain-length', '1', '--drain', '10s'],
-    ],
-    { env: {}, stdout: target, stderr: target, signal: new AbortController().signal },
+    ]
+    const code = await loadtest([...given, ...options], {
+      env: {},
+      stdout: target,
+      stderr: target,
+      signal: new AbortController().signal,
+    })
+    return { code, output }
+  }
+  const tooLate = await load(
+    ...['--rate', '5', '--duration', '1s', '--handler-time', '4s', '--drain', '1s'],
+    ...['--subscribers', '0', '--chain-length', '1'],
+  )
+  expect(tooLate.output).toMatch(/FAILED.*5/s)
+  expect(tooLate.code).toBe(1)
+  const { code, output } = await load(
+    ...['--via', 'http', '--rate', '50', '--duration', '2s', '--accounts', '2'],
+    ...['--subscribers', '4', '--chain-length', '1', '--drain', '10s'],
   )
   expect(output).toContain('OK: all 100 confirmed events are accounted for')
   expect(output).not.toContain(ADMIN_KEY)
