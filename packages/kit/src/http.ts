@@ -47,7 +47,7 @@ export function createHttpApp(
   const parseJson = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (body === '') done(null, undefined)
-    else parseJson(request, body as string, done)
+    else void parseJson(request, body as string, done)
   })
 
   app.get('/healthz', { schema: { hide: true } as object }, async () => ({ status: 'ok' }))

@@ -302,6 +302,9 @@ describe('the demo SMS gateway', () => {
   it('shows a person what was sent to the number they gave, since they began', async () => {
     await using survey = await startSurvey({ isDemoSmsGatewayEnabled: true })
     await survey.app.inject(sms('before', 'Not yours'))
+    // What was sent in the very millisecond in which somebody begins counts as theirs.
+    const sentMs = Date.now()
+    await waitFor(() => Date.now() > sentMs, { what: 'the next millisecond', intervalMs: 1 })
     const browser = browserOf(survey)
     const { session_id } = await beginAs(browser)
     for (const [question, value] of [
