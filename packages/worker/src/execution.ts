@@ -95,6 +95,10 @@ const firedSchema = z.looseObject({
 
 /** What the handler returned, as it may go on the wire. Throws `AppError` (`SB_HANDLER_OUTPUT`). */
 function checked(handler: Handler, returned: HandlerOutcome<unknown>): Omit<Outcome, 'status'> {
+  if (firesNothing(returned)) {
+    const output = checkedOutput(handler, returned.output)
+    return output === undefined ? {} : { output }
+  }
   const what = `what handler "${handler.name}" returned`
   const { events = [], commands = [] } = parseInput(
     firedSchema,
@@ -117,6 +121,15 @@ function checked(handler: Handler, returned: HandlerOutcome<unknown>): Omit<Outc
     ...(events.length === 0 ? {} : { events }),
     ...(commands.length === 0 ? {} : { commands }),
   }
+}
+
+/** Without asking the schema, which costs more than many a handler. */
+function firesNothing(returned: HandlerOutcome<unknown>): boolean {
+  return (
+    Object.getPrototypeOf(returned) === Object.prototype &&
+    returned.events === undefined &&
+    returned.commands === undefined
+  )
 }
 
 function checkedOutput(handler: Handler, output: unknown): Json | undefined {

@@ -19,12 +19,16 @@ export async function inTime<Value>(
 ): Promise<Value> {
   shutdown.throwIfAborted()
   const controller = new AbortController()
-  const onShutdown = () => controller.abort(shutdown.reason)
-  const onTimeout = () => controller.abort(tookLonger(what, timeoutMs))
-  const timer = setTimeout(onTimeout, timeoutMs)
+  const { promise: cut, reject } = Promise.withResolvers<never>()
+  const end = (reason: unknown): void => {
+    controller.abort(reason)
+    reject(reason)
+  }
+  const onShutdown = () => end(shutdown.reason)
+  const timer = setTimeout(() => end(tookLonger(what, timeoutMs)), timeoutMs)
   shutdown.addEventListener('abort', onShutdown, { once: true })
   try {
-    return await unlessAborted(work(controller.signal), controller.signal)
+    return await Promise.race([work(controller.signal), cut])
   } finally {
     clearTimeout(timer)
     shutdown.removeEventListener('abort', onShutdown)

@@ -27,11 +27,11 @@ import { createDispatcherMetrics } from './metrics.ts'
 import { createOutages } from './outage.ts'
 import { handleResults } from './result-handling.ts'
 
-/** Each may be a batch of 64 results and a mebibyte. */
+/** Each may be a batch of 64 results and a mebibyte. n.b. 64 may wait for a queue that takes nothing until their publishes time out. */
 const RESULT_PREFETCH = 256
 
 export interface DispatcherOptions {
-  /** Deliveries in hand at once, per queue; default 1,000. */
+  /** Deliveries in hand at once, per queue; default 500. */
   prefetch?: number
 }
 
@@ -55,7 +55,7 @@ export async function createDispatcher(
   deps: DispatcherDeps,
 ): Promise<AsyncDisposable> {
   const { broker, store, log, readiness } = deps
-  const { prefetch = 1_000 } = options
+  const { prefetch = 500 } = options
   const { topology } = broker
   const metrics = createDispatcherMetrics(deps.metrics)
   await using stack = new AsyncDisposableStack()

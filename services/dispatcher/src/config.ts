@@ -10,9 +10,9 @@ import {
 import { z } from 'zod'
 
 export const dispatcherShape = {
-  DISPATCHER_PREFETCH: z.coerce.number().int().min(1).max(10_000).default(1_000).meta({
+  DISPATCHER_PREFETCH: z.coerce.number().int().min(1).max(10_000).default(500).meta({
     description:
-      'Deliveries in hand at once, per queue. Acknowledgements wait for confirms, so that a low figure halves the rate.',
+      'Deliveries in hand at once, per queue. Acknowledgements wait for Redis and for confirms: a low figure lowers the rate where those are far away, a high one costs memory and its collection.',
   }),
 }
 
