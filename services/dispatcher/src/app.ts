@@ -109,16 +109,16 @@ export async function createDispatcher(
     maxPrefetch = prefetch,
   ) => {
     const options = { prefetch: Math.min(prefetch, maxPrefetch) }
+    const settleSeconds = metrics.settleSeconds.labels(queue)
     const consumer = await broker.consume(queue, options, async (delivery) => {
-      const stopTimer = metrics.settleSeconds.startTimer({ queue })
+      const startedAtMs = performance.now()
       const settlement = await outages.outlast(
         (pass) => handle(delivery, shared, pass),
         () => delivery.isVoid,
       )
-      log.debug(
-        { queue, settlement: settlement.kind, durationMs: stopTimer() * 1_000 },
-        'delivery.settled',
-      )
+      const durationMs = performance.now() - startedAtMs
+      settleSeconds.observe(durationMs / 1_000)
+      log.debug({ queue, settlement: settlement.kind, durationMs }, 'delivery.settled')
       return settlement
     })
     outages.pauses(consumer)

@@ -131,7 +131,7 @@ describe('on a Redis Cluster', () => {
       /:(channel-|biography:|dead-letter:|progress:|progress-events)/.test(key),
     )
     const lives = await Promise.all(transient.map((key) => redis.pttl(key)))
-    expect(transient).toHaveLength(7)
+    expect(transient).toHaveLength(9)
     expect(lives.every((ms) => ms > 0)).toBe(true)
   })
 
