@@ -18,7 +18,6 @@ import type {
   Unsubscribe,
 } from '@signalbox/store'
 import { asCursor, following, offsetBefore } from './cursor.ts'
-import { PAGE } from './limits.ts'
 
 /** Ids of the newest messages, by which one is known again that is in the log after a break, or arrives once more. */
 const MAX_RECENT = { person: 16, account: 64 } as const satisfies Record<Channel['kind'], number>
@@ -34,6 +33,8 @@ export interface Break {
 export interface ChannelFeedDeps {
   channels: Pick<ChannelStore, 'subscribe' | 'open'>
   log: Log
+  /** Messages in one read of the log. */
+  pageSize: number
   /** In order, each message once. */
   onMessage(message: ChannelMessage): void
   /** Messages that are in the log, up to its end, and were not passed on before follow. */
@@ -55,7 +56,7 @@ export interface ChannelFeed {
 
 export function openChannelFeed(
   channel: Channel,
-  { channels, log, onMessage, onBreak, onMissed }: ChannelFeedDeps,
+  { channels, log, pageSize, onMessage, onBreak, onMissed }: ChannelFeedDeps,
 ): ChannelFeed {
   const closing = new AbortController()
   const recent: string[] = []
@@ -118,11 +119,14 @@ export function openChannelFeed(
 
   async function readMissed(): Promise<void> {
     isBehind = false
-    const view = await channels.open(channel, { afterOffset: offsetBefore(position), limit: PAGE })
+    const view = await channels.open(channel, {
+      afterOffset: offsetBefore(position),
+      limit: pageSize,
+    })
     const missed = following(asCursor(position), view)
     if (missed === undefined) return goOnAfterBreak(view)
     for (const message of missed) pass(message)
-    if (view.messages.length === PAGE) isBehind = true
+    if (view.messages.length === pageSize) isBehind = true
   }
 
   async function goOnAfterBreak({ end, messages }: ChannelView): Promise<void> {
@@ -131,10 +135,10 @@ export function openChannelFeed(
     if (lost > 0 && end.offset > position.offset) onMissed(lost)
 
     const states = channel.kind === 'person'
-    const view = await channels.open(channel, { limit: PAGE, states })
+    const view = await channels.open(channel, { limit: pageSize, states })
     const known = view.messages.findLastIndex(({ id }) => recent.includes(id))
-    const isWhole = known >= 0 || view.messages.length < PAGE
-    const kept = isWhole ? view : await channels.open(channel, { afterOffset: 0, limit: PAGE })
+    const isWhole = known >= 0 || view.messages.length < pageSize
+    const kept = isWhole ? view : await channels.open(channel, { afterOffset: 0, limit: pageSize })
     if (closing.signal.aborted) return
     onBreak({ end: view.end, ...(view.states ? { states: view.states } : {}) })
     for (const message of kept.messages.slice(known + 1)) pass(message)

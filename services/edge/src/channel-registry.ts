@@ -15,6 +15,7 @@ import {
 } from '@signalbox/store'
 import { Audience, type Listener } from './audience.ts'
 import { type Break, type ChannelFeed, openChannelFeed } from './channel-feed.ts'
+import { PAGE } from './limits.ts'
 import { decodeMessage, type LiveMessage } from './live-message.ts'
 import type { EdgeMetrics } from './metrics.ts'
 
@@ -27,6 +28,8 @@ export interface ChannelListener extends Listener {
 
 /** One interest in one channel. */
 export interface Hold {
+  /** Messages to read at once. */
+  readonly pageSize: number
   /** Of the last message that listeners were told, or the log's end when the feed began. */
   readonly position: ChannelPosition
   /** Tells of messages from now on. */
@@ -62,6 +65,8 @@ export interface ChannelRegistryDeps {
   channels: Pick<ChannelStore, 'subscribe' | 'open'>
   log: Log
   metrics: Pick<EdgeMetrics, 'missed' | 'filterFaults'>
+  /** Messages in one read of a log; default 100. */
+  pageSize?: number
   /** Absent: every account's channel is filled anyway. */
   interest?: AccountInterest
 }
@@ -77,6 +82,7 @@ export function createChannelRegistry({
   channels,
   log,
   metrics,
+  pageSize = PAGE,
   interest,
 }: ChannelRegistryDeps): ChannelRegistry {
   const shared = new Map<string, SharedFeed>()
@@ -93,6 +99,7 @@ export function createChannelRegistry({
     const feed = openChannelFeed(channel, {
       channels,
       log,
+      pageSize,
       onMessage(message) {
         const decoded = decode(channel, message)
         if (decoded) audience.deliver(decoded)
@@ -139,6 +146,7 @@ export function createChannelRegistry({
     let own: ChannelListener | undefined
     let isReleased = false
     return {
+      pageSize,
       get position() {
         return feed.position
       },

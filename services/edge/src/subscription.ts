@@ -1,7 +1,7 @@
 /**
  * A subscription of one connection: a selector, and how far its client has come in the channel.
  *
- * - holding: frames wait; what comes by the feed is held (a bounded number), and what is missing before it is read from the log
+ * - holding: frames wait; what comes by the feed is held, a page of it at most, and what is missing before it is read from the log
  * - live: what comes by the feed is sent
  *
  * It begins holding, so that nothing is sent before its answer, and becomes live when what it has read joins what it holds: there
@@ -15,15 +15,11 @@ import type { Break } from './channel-feed.ts'
 import type { ChannelListener, Hold } from './channel-registry.ts'
 import { asCursor, type Cursor, cursorText, following, isAt, offsetBefore } from './cursor.ts'
 import { Frame, framePrefix } from './frame.ts'
-import { PAGE } from './limits.ts'
 import type { LiveMessage } from './live-message.ts'
 import type { EdgeMetrics } from './metrics.ts'
 import type { AnswerExtras, RequestId, Wishes } from './protocol.ts'
 import { type MessageFilter, matches, type Selector } from './selector.ts'
 import { snapshotJson } from './state-change.ts'
-
-/** Messages held while older ones are read; beyond them the oldest is let go, and read from the log. */
-const MAX_HELD = 64
 
 /** Where a subscription's frames go; its connection. */
 export interface Outlet {
@@ -104,7 +100,7 @@ export class Subscription implements ChannelListener {
     if (!snapshot && isAt(since, this.#heldFrom)) return this.#recovered(since)
     const view = await this.#deps.hold.open({
       afterOffset: offsetBefore(since),
-      limit: PAGE,
+      limit: this.#deps.hold.pageSize,
       states: snapshot,
     })
     const missed = following(since, view)
@@ -114,7 +110,7 @@ export class Subscription implements ChannelListener {
     }
     this.#position = since
     this.#completeFrom = since
-    this.#pending = pageOf(view, missed)
+    this.#pending = this.#pageOf(view, missed)
     return this.#recovered(since, view.states)
   }
 
@@ -149,7 +145,7 @@ export class Subscription implements ChannelListener {
       if (!isUpTo(message.position, this.#position)) this.#send(message)
     } else if (!isUpTo(message.position, this.#heldFrom)) {
       held.push(message)
-      if (held.length > MAX_HELD) this.#heldFrom = held.shift()!.position
+      if (held.length > this.#deps.hold.pageSize) this.#heldFrom = held.shift()!.position
     }
   }
 
@@ -229,13 +225,14 @@ export class Subscription implements ChannelListener {
       for (;;) {
         const view = await this.#deps.hold.open({
           afterOffset: offsetBefore(this.#position),
-          limit: PAGE,
+          limit: this.#deps.hold.pageSize,
           states: true,
         })
         const missed = following(this.#position, view)
         if (missed === undefined) this.#goOnFrom(view.end, view.states)
-        else await this.#sendPage(pageOf(view, missed))
-        if (missed === undefined || view.messages.length < PAGE) return view.states
+        else await this.#sendPage(this.#pageOf(view, missed))
+        const isAtEnd = view.messages.length < this.#deps.hold.pageSize
+        if (missed === undefined || isAtEnd || this.#isEnded) return view.states
       }
     } catch (error) {
       this.goLive()
@@ -268,9 +265,12 @@ export class Subscription implements ChannelListener {
     for (let attempt = 1; !this.#isEnded; attempt++) {
       try {
         if (isAtEnd) await hold.check()
-        const view = await hold.open({ afterOffset: offsetBefore(this.#position), limit: PAGE })
+        const view = await hold.open({
+          afterOffset: offsetBefore(this.#position),
+          limit: hold.pageSize,
+        })
         const missed = following(this.#position, view)
-        if (missed) return pageOf(view, missed)
+        if (missed) return this.#pageOf(view, missed)
         const { end, states } = await hold.open({ states: this.selector.kind === 'state' })
         this.#goOnFrom(end, states)
         return { messages: [], end }
@@ -297,6 +297,10 @@ export class Subscription implements ChannelListener {
     if (reached) this.#position = asCursor(reached)
   }
 
+  #pageOf({ end, messages }: ChannelView, missed: readonly ChannelMessage[]): Page {
+    return { messages: missed, end: messages.length < this.#deps.hold.pageSize ? end : undefined }
+  }
+
   #send(message: LiveMessage): void {
     this.#deps.outlet.send(message.frame(this.#prefix, { withCursor: this.#isResuming }))
   }
@@ -312,10 +316,6 @@ export class Subscription implements ChannelListener {
     const prefix = framePrefix('gap', this.requestId)
     this.#deps.outlet.send(new Frame('gap', [`${prefix}${data},"cursor":"${cursor}"}`]))
   }
-}
-
-function pageOf({ end, messages }: ChannelView, missed: readonly ChannelMessage[]): Page {
-  return { messages: missed, end: messages.length < PAGE ? end : undefined }
 }
 
 /** n.b. positions of different epochs cannot be compared: neither is up to the other. */

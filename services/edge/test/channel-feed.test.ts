@@ -14,6 +14,7 @@ async function startFeed(channels = new FakeChannels()) {
   const feed = openChannelFeed(CHANNEL, {
     channels,
     log: silentLog,
+    pageSize: 100,
     onMessage: ({ id }) => seen.push(id),
     onBreak: (found) => breaks.push(found),
     onMissed(count) {
@@ -147,6 +148,7 @@ describe('a channel feed', () => {
     const starting = openChannelFeed(CHANNEL, {
       channels,
       log: silentLog,
+      pageSize: 100,
       onMessage: ({ id }) => seen.push(id),
       onBreak: () => undefined,
       onMissed: () => undefined,

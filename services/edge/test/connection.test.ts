@@ -52,6 +52,7 @@ class FakeRegistry {
     let own: ChannelListener | undefined
     const { position } = this
     return {
+      pageSize: 100,
       position,
       open: async () => ({ end: position, messages: [] }),
       decode: () => undefined,
