@@ -1,10 +1,11 @@
 /**
  * `npm run watch -- <person_key>`: a person's state changes as they happen, one frame per line, until Ctrl-C.
  *
- * It asks the API for a token, opens a WebSocket at the edge and subscribes, with nothing but what Node brings: a plain client
- * of docs/websocket-protocol.md.
+ * It asks the API for tokens and leaves the rest to the client of `packages/client`: when the edge goes away it comes back, with what
+ * happened meanwhile. What is shown are the frames as they come (docs/websocket-protocol.md).
  */
 import { parseArgs } from 'node:util'
+import { connect, type Status } from '../packages/client/src/index.ts'
 
 const USAGE = `Usage: npm run watch -- <person_key> [options]
 
@@ -14,20 +15,15 @@ const USAGE = `Usage: npm run watch -- <person_key> [options]
   --url <url>          edge (default: ws://127.0.0.1:8081)
   --key <key>          key for the API (default: signalbox-dev)`
 
-const ENTITIES = ['flow', 'step']
+const ENTITIES = ['flow', 'step'] as const
 
 interface Watch {
   personKey: string
-  entities: readonly string[]
+  entities: readonly ('flow' | 'step')[]
   accountKey: string
   apiUrl: string
   edgeUrl: string
   apiKey: string
-}
-
-interface Frame {
-  errors?: { code: string; message: string }[]
-  status?: number
 }
 
 const watch = readArguments(process.argv.slice(2))
@@ -43,12 +39,10 @@ function readArguments(args: string[]): Watch {
   if (personKey === undefined) return misuse('name the person to watch')
   if (others.length > 0) return misuse(`one person at a time, not also ${others.join(' ')}`)
   const { entity } = values
-  if (entity !== undefined && !ENTITIES.includes(entity)) {
-    return misuse(`--entity is flow or step, not ${entity}`)
-  }
+  const entities = ENTITIES.filter((known) => entity === undefined || entity === known)
+  if (entities.length === 0) return misuse(`--entity is flow or step, not ${entity}`)
   const apiUrl = withScheme('--api', values.api, ['http:', 'https:'])
   const edgeUrl = withScheme('--url', values.url, ['ws:', 'wss:'])
-  const entities = entity === undefined ? ENTITIES : [entity]
   return { personKey, entities, accountKey: values.account, apiUrl, edgeUrl, apiKey: values.key }
 }
 
@@ -97,32 +91,40 @@ async function requestToken({ apiUrl, accountKey, personKey, apiKey }: Watch): P
   return fail(`The API at ${apiUrl} gave no token: ${response.status} ${answer.detail ?? ''}`)
 }
 
-function follow({ edgeUrl, entities, personKey }: Watch, token: string): void {
-  const socket = new WebSocket(`${edgeUrl}/v1/socket`, ['signalbox.v1', `bearer.${token}`])
-  let isOpen = false
-  socket.onopen = () => {
-    isOpen = true
-    for (const [index, entity] of entities.entries()) {
-      const data = { person_key: personKey, entity }
-      const request = { action: 'subscribe_state_change', request_id: index + 1, data }
-      socket.send(JSON.stringify(request))
-    }
-  }
-  socket.onmessage = ({ data }) => {
-    const text = String(data)
-    console.log(text)
-    const { status = 200, errors = [] } = JSON.parse(text) as Frame
-    if (status !== 200) fail(`The edge refused: ${errors.map(({ message }) => message).join('; ')}`)
-  }
-  socket.onclose = ({ code, reason }) => {
-    if (isOpen) fail(`The edge closed the socket: ${code} ${reason}`)
-    // n.b. a client is told no more than that: the status of a refused upgrade stays with its WebSocket.
-    fail(`No WebSocket could be opened at ${edgeUrl}. Is that the edge, and does it run?`)
-  }
-  process.once('SIGINT', () => {
-    socket.onclose = () => process.exit(0)
-    socket.close(1000)
+function follow(watch: Watch, firstToken: string): void {
+  const { edgeUrl, entities, personKey } = watch
+  let nextToken: string | undefined = firstToken
+  let wasOpen = false
+  const client = connect({
+    url: edgeUrl,
+    token() {
+      const token = nextToken ?? requestToken(watch)
+      nextToken = undefined
+      return token
+    },
+    onFrame(direction, text) {
+      if (direction === 'in') console.log(text)
+    },
+    onStatus: tell,
   })
+  for (const entity of entities) {
+    client.subscribeStateChange(
+      { personKey, entity },
+      {
+        onError: ({ message }, willRetry) =>
+          willRetry ? console.error(message) : fail(`The edge refused: ${message}`),
+      },
+    )
+  }
+  process.once('SIGINT', () => void client.close().then(() => process.exit(0)))
+
+  function tell(status: Status): void {
+    if (status.state === 'open') wasOpen = true
+    if (status.state === 'closed' && status.error) fail(status.error.message)
+    if (status.state !== 'waiting') return
+    if (!wasOpen) fail(`No WebSocket at ${edgeUrl} (${status.error.message}). Does the edge run?`)
+    console.error(`${status.error.message}; trying again in ${status.retryInMs} ms`)
+  }
 }
 
 function misuse(fault: string): never {

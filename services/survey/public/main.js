@@ -122,7 +122,7 @@ async function start() {
       isLive = state === 'live'
       showStatus(state, text)
     },
-    onLive: () => refresh().catch(() => {}),
+    onMissed: () => refresh().catch(() => {}),
   })
   watchMessages()
 }

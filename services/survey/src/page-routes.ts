@@ -1,6 +1,7 @@
 /** The page, and what only it asks for: what to show first, its person's token, the messages to them. */
 import { join } from 'node:path'
 import fastifyStatic from '@fastify/static'
+import { servedModules } from '@signalbox/client/served'
 import { keySchema } from '@signalbox/contracts'
 import { AuthError, issueToken, parseInput } from '@signalbox/kit'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
@@ -13,7 +14,7 @@ import { type Session, sessionView } from './session.ts'
 import type { Sessions } from './sessions.ts'
 
 const PUBLIC_FOLDER = join(import.meta.dirname, '..', 'public')
-/** The page asks for another before it opens the next socket. */
+/** The page asks for another before it ends. */
 const TOKEN_TTL_S = 3_600
 
 export interface PageRoutesOptions {
@@ -59,6 +60,11 @@ export function addPageRoutes(
     })
   })
   void app.register(fastifyStatic, { root: PUBLIC_FOLDER, wildcard: false, dotfiles: 'ignore' })
+  for (const [name, code] of servedModules()) {
+    app.get(`/client/${name}`, (_request, reply) =>
+      reply.type('text/javascript; charset=utf-8').header('cache-control', 'no-cache').send(code),
+    )
+  }
 
   app.get('/v1/page', async (request, reply) => {
     const poll = await polls.get(parseInput(querySchema, request.query, 'query').poll)

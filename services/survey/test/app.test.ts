@@ -250,6 +250,17 @@ describe('the page', () => {
     expect(page.body).not.toMatch(/https?:|style=|onclick=|<script>/)
   })
 
+  it('has the client that this checkout has, as JavaScript', async () => {
+    await using survey = await startSurvey()
+    const client = await survey.app.inject({ url: '/client/index.js' })
+    expect(client.headers['content-type']).toMatch('text/javascript')
+    const imports = [...client.body.matchAll(/from '\.\/([^']+)'/g)].map(([, name]) => name!)
+    expect(imports).toContain('client.js')
+    for (const name of imports) {
+      expect((await survey.app.inject({ url: `/client/${name}` })).statusCode, name).toBe(200)
+    }
+  })
+
   it('gets a token for the person of its cookie', async () => {
     await using survey = await startSurvey()
     const browser = browserOf(survey)
