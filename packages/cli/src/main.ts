@@ -7,7 +7,7 @@ import { UsageError } from './usage-error.ts'
 const USAGE = `Usage: signalbox <command> [options]
 
   loadtest     put load on a system, and account for every event
-  conformance  hold a handler worker to the wire contract
+  conformance  hold a handler worker or an edge to the wire contract
   help         this text
 
 signalbox <command> --help says more.`

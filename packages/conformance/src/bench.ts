@@ -9,7 +9,7 @@ import { UnavailableError } from '@signalbox/kit'
 import { type ChannelModel, type ConfirmChannel, connect, type Options } from 'amqplib'
 import { newInvocation } from './invocations.ts'
 import { type Answer, consumeReplies, FILLER, type ReplyQueue } from './reply-queue.ts'
-import { Violation } from './rules.ts'
+import { Violation } from './rule.ts'
 
 const CONNECT_TIMEOUT_MS = 10_000
 /** A queue of one refuses the second message, or the third: the broker counts behind its own back. */

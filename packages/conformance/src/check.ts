@@ -2,7 +2,7 @@
 import type { JsonObject } from '@signalbox/contracts'
 import { type KeptProcess, waitFor } from '@signalbox/private-brokers'
 import type { Bench } from './bench.ts'
-import { Violation } from './rules.ts'
+import { Violation } from './rule.ts'
 import type { WorkerConnections } from './worker-connection.ts'
 
 /** A worker that was started just now takes longer to appear than to answer. */

@@ -1,7 +1,7 @@
 /** A queue that a worker answers to, with what arrived in it. */
 import type { Json, JsonObject } from '@signalbox/contracts'
 import type { Channel, ConsumeMessage } from 'amqplib'
-import { Violation } from './rules.ts'
+import { Violation } from './rule.ts'
 
 /** One message that a worker sent. */
 export interface Answer {

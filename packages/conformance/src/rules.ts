@@ -29,18 +29,3 @@ export const WORKER_RULES = {
 } as const
 
 export type RuleId = keyof typeof WORKER_RULES
-
-export interface RuleResult {
-  id: RuleId
-  rule: string
-  outcome: 'passed' | 'failed' | 'skipped'
-  /** Why it failed or was skipped. */
-  detail?: string
-  duration_ms: number
-}
-
-/** The worker does not keep a rule; the message says what it did instead. */
-export class Violation extends Error {}
-
-/** The rule cannot be checked here; the message says what is missing. */
-export class NotChecked extends Error {}

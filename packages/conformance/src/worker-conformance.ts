@@ -12,7 +12,8 @@ import * as answering from './checks/answering.ts'
 import * as results from './checks/results.ts'
 import * as running from './checks/running.ts'
 import * as surviving from './checks/surviving.ts'
-import { NotChecked, type RuleId, type RuleResult, Violation, WORKER_RULES } from './rules.ts'
+import { NotChecked, type RuleResult, resultOf } from './rule.ts'
+import { type RuleId, WORKER_RULES } from './rules.ts'
 import { createWorkerConnections } from './worker-connection.ts'
 
 const DEFAULT_TIMEOUT_MS = 10_000
@@ -74,7 +75,7 @@ const OF_ALL_ANSWERS: ReadonlySet<RuleId> = new Set([
  */
 export async function* workerConformance(
   options: WorkerConformanceOptions,
-): AsyncGenerator<RuleResult, void, undefined> {
+): AsyncGenerator<RuleResult<RuleId>, void, undefined> {
   const { amqpUrl, handler, config = {}, badConfig, namespace = 'signalbox' } = options
   const { managementUrl, timeoutMs = DEFAULT_TIMEOUT_MS } = options
   await using bench = await openBench({ amqpUrl, namespace, handler, config, timeoutMs })
@@ -93,7 +94,9 @@ export async function* workerConformance(
     if (options.command && isConsuming && !OF_ALL_ANSWERS.has(id)) {
       await keepRunning(options.command, context, started)
     }
-    const result = await resultOf(id, isConsuming ? check : unchecked, context)
+    const result = await resultOf(id, WORKER_RULES[id], () =>
+      (isConsuming ? check : unchecked)(context),
+    )
     if (id === 'consumes-queue') isConsuming = result.outcome === 'passed'
     yield result
   }
@@ -117,23 +120,4 @@ async function keepRunning(
 
 const unchecked: Check = async () => {
   throw new NotChecked('nothing consumes the queue')
-}
-
-async function resultOf(id: RuleId, check: Check, context: CheckContext): Promise<RuleResult> {
-  const startedAtMs = performance.now()
-  const verdict = (outcome: RuleResult['outcome'], detail?: string): RuleResult => ({
-    id,
-    rule: WORKER_RULES[id],
-    outcome,
-    ...(detail === undefined ? {} : { detail }),
-    duration_ms: Math.round(performance.now() - startedAtMs),
-  })
-  try {
-    await check(context)
-    return verdict('passed')
-  } catch (error) {
-    if (error instanceof NotChecked) return verdict('skipped', error.message)
-    if (error instanceof Violation) return verdict('failed', error.message)
-    throw error
-  }
 }

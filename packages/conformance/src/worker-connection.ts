@@ -1,6 +1,6 @@
 /** The worker's side of the connection, as the management API shows it. */
 import { createManagementApi, waitFor } from '@signalbox/private-brokers'
-import { Violation } from './rules.ts'
+import { Violation } from './rule.ts'
 
 /** The broker tells its management API of a new consumer at most 5 s late. */
 const LISTING_TIMEOUT_MS = 15_000

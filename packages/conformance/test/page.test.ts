@@ -1,10 +1,12 @@
-/** Holds docs/handler-workers.md to the rules and the schemas. */
+/** Holds docs/handler-workers.md to the rules and the schemas, and docs/websocket-protocol.md to the rules of edges. */
 import { readFileSync } from 'node:fs'
 import { invocationBatchSchema, LIMITS, stepResultBatchSchema } from '@signalbox/contracts'
 import { expect, test } from 'vitest'
-import { WORKER_RULES } from '../src/index.ts'
+import { EDGE_RULES, WORKER_RULES } from '../src/index.ts'
 
-const page = readFileSync(new URL('../../../docs/handler-workers.md', import.meta.url), 'utf8')
+const pageOf = (name: string) =>
+  readFileSync(new URL(`../../../docs/${name}.md`, import.meta.url), 'utf8')
+const page = pageOf('handler-workers')
 
 function example(name: string): unknown {
   const [, text] =
@@ -12,14 +14,17 @@ function example(name: string): unknown {
   return JSON.parse(text ?? 'null')
 }
 
-test('the page has every rule with its text, in the order of the checks, and no other', () => {
-  const section = page.split('## The rules, checked\n')[1] ?? ''
+test.each([
+  ['handler-workers', WORKER_RULES],
+  ['websocket-protocol', EDGE_RULES],
+])('%s has every rule with its text, in the order of the checks, and no other', (name, rules) => {
+  const section = pageOf(name).split('## The rules, checked\n')[1] ?? ''
   const rows = section.split('\n').filter((line) => line.startsWith('| `'))
   const told = rows.map((row) => {
     const [, id = '', rule = ''] = row.split('|').map((cell) => cell.trim())
     return [id.replaceAll('`', ''), rule]
   })
-  expect(told).toEqual(Object.entries(WORKER_RULES))
+  expect(told).toEqual(Object.entries(rules))
 })
 
 test('the examples of the page are what goes over the wire', () => {

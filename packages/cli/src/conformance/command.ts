@@ -1,5 +1,5 @@
-/** `signalbox conformance worker`: one line per rule as it is checked, and what it comes to. */
-import { type RuleResult, workerConformance } from '@signalbox/conformance'
+/** `signalbox conformance`: one line per rule as it is checked, and what it comes to. */
+import { edgeConformance, type RuleResult, workerConformance } from '@signalbox/conformance'
 import { CONFORMANCE_USAGE, conformancePlanOf } from './options.ts'
 
 export interface ConformanceDeps {
@@ -9,7 +9,7 @@ export interface ConformanceDeps {
   signal: AbortSignal
 }
 
-/** Resolves with the exit code. Throws `UsageError`, and `UnavailableError` when RabbitMQ cannot be reached. */
+/** Resolves with the exit code. Throws `UsageError`, and `UnavailableError` when what is needed for it cannot be reached. */
 export async function conformance(
   args: readonly string[],
   { env, stdout, signal }: ConformanceDeps,
@@ -20,7 +20,8 @@ export async function conformance(
     return 0
   }
   const counts = { passed: 0, failed: 0, skipped: 0 }
-  for await (const result of workerConformance(plan.worker)) {
+  const results = 'edge' in plan ? edgeConformance(plan.edge) : workerConformance(plan.worker)
+  for await (const result of results) {
     counts[result.outcome] += 1
     stdout.write(`${plan.asJson ? JSON.stringify(result) : lineOf(result)}\n`)
     signal.throwIfAborted()

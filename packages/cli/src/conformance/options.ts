@@ -1,11 +1,12 @@
-/** The options of `signalbox conformance worker`: read and checked, with errors that name the option. */
+/** The options of `signalbox conformance`: read and checked, with errors that name the option. */
 import { parseArgs } from 'node:util'
-import type { WorkerConformanceOptions } from '@signalbox/conformance'
+import type { EdgeConformanceOptions, WorkerConformanceOptions } from '@signalbox/conformance'
 import { type JsonObject, jsonObjectSchema, nameSchema } from '@signalbox/contracts'
 import { fieldErrorsOf } from '@signalbox/kit'
 import { z } from 'zod'
-import { DURATION_FORM, durationMsOf } from '../loadtest/duration.ts'
 import { UsageError } from '../usage-error.ts'
+import { EDGE_USAGE, edgePlanOf } from './edge-options.ts'
+import { timeoutSchema } from './timeout.ts'
 
 export const CONFORMANCE_USAGE = `Usage: signalbox conformance worker --handler <name> [options]
 
@@ -23,10 +24,9 @@ see it: over AMQP. It leaves behind what the worker rejects: use a vhost that no
   --json                  one JSON object per rule and line
   --help
 
-Exit codes: 0 no rule failed, 1 some did or the check could not be made, 2 the command line is wrong.`
+${EDGE_USAGE}
 
-const MIN_TIMEOUT_MS = 100
-const MAX_TIMEOUT_MS = 300_000
+Exit codes: 0 no rule failed, 1 some did or the check could not be made, 2 the command line is wrong.`
 
 const address = (schemes: RegExp, form: string) => z.url({ protocol: schemes, error: form })
 
@@ -49,28 +49,26 @@ const schema = z.object({
   namespace: z
     .string()
     .regex(/^[A-Za-z0-9_-]{1,32}$/, 'must be 1 to 32 characters of A-Z a-z 0-9 _ -'),
-  timeout: z.string().transform((text, context) => {
-    const ms = durationMsOf(text)
-    if (ms !== undefined && ms >= MIN_TIMEOUT_MS && ms <= MAX_TIMEOUT_MS) return ms
-    context.addIssue(`must be ${DURATION_FORM}, from 100ms to 5m`)
-    return z.NEVER
-  }),
+  timeout: timeoutSchema,
   json: z.boolean(),
 })
 
-export interface ConformancePlan {
-  worker: WorkerConformanceOptions
-  asJson: boolean
-}
+export type ConformancePlan = { asJson: boolean } & (
+  | { worker: WorkerConformanceOptions }
+  | { edge: EdgeConformanceOptions }
+)
 
 /** Undefined: help was asked for. Throws `UsageError`. */
 export function conformancePlanOf(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): ConformancePlan | undefined {
+  if (args[0] === 'edge') return edgePlanOf(args.slice(1), env)
   const { values, positionals } = parsed(args)
   if (values.help) return undefined
-  if (positionals.join(' ') !== 'worker') throw new UsageError('say what to check: worker')
+  if (positionals.join(' ') !== 'worker') {
+    throw new UsageError('say what to check: worker, or edge')
+  }
   const outcome = schema.safeParse({
     'amqp-url': env.AMQP_URL,
     namespace: env.SIGNALBOX_NAMESPACE ?? 'signalbox',

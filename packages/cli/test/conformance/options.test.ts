@@ -70,7 +70,40 @@ describe('a command line is refused, with the option and the fault', () => {
   })
 
   test('for saying nothing, or something else than what can be checked', () => {
-    expect(() => conformancePlanOf([], {})).toThrow('say what to check: worker')
-    expect(() => conformancePlanOf(['edge'], {})).toThrow('say what to check: worker')
+    expect(() => conformancePlanOf([], {})).toThrow('say what to check: worker, or edge')
+    expect(() => conformancePlanOf(['console'], {})).toThrow('say what to check')
+  })
+})
+
+describe('of an edge', () => {
+  const edgePlanOf = (...args: string[]) => conformancePlanOf(['edge', ...args], {})
+  const URLS = ['--url', 'ws://e:8081', '--api-url', 'http://a:8080']
+
+  test('the address and an API, or a token, are enough', () => {
+    expect(conformancePlanOf(['edge', ...URLS], { SIGNALBOX_ADMIN_KEY: 'k' })).toEqual({
+      asJson: false,
+      edge: {
+        url: 'ws://e:8081',
+        api: { url: 'http://a:8080', key: 'k' },
+        accountKey: 'demo',
+        token: undefined,
+        timeoutMs: 10_000,
+      },
+    })
+    const plan = edgePlanOf('--url', 'wss://e', '--token', 't', '--account', 'a', '--json')
+    expect(plan).toMatchObject({ asJson: true, edge: { token: 't', accountKey: 'a' } })
+    expect(edgePlanOf('--help')).toBeUndefined()
+  })
+
+  test.each<[string, string[], RegExp]>([
+    ['no address', ['--token', 't'], /^--url must be a ws:/],
+    ['another scheme', ['--url', 'http://e', '--token', 't'], /^--url must be a ws:/],
+    ['neither API nor token', ['--url', 'ws://e'], /^--token or --api-url is needed/],
+    ['an API without a key', URLS, /^--api-key is needed with --api-url/],
+    ['a time without a unit', [...URLS, '--api-key', 'k', '--timeout', '5'], /^--timeout must be/],
+    ['an option nobody knows', ['--handler', 'a'], /--handler/],
+  ])('%s is refused', (_case, args, message) => {
+    expect(() => edgePlanOf(...args)).toThrow(UsageError)
+    expect(() => edgePlanOf(...args)).toThrow(message)
   })
 })

@@ -4,7 +4,7 @@ import { type Check, requireAnswer, requireConsumer } from '../check.ts'
 import { differenceOf } from '../difference.ts'
 import { hardToEcho } from '../invocations.ts'
 import type { ReplyQueue } from '../reply-queue.ts'
-import { NotChecked, Violation } from '../rules.ts'
+import { NotChecked, Violation } from '../rule.ts'
 
 const BATCH = 8
 

@@ -3,7 +3,7 @@ import { LIMITS, stepResultSchema } from '@signalbox/contracts'
 import { parseInput } from '@signalbox/kit'
 import type { Bench } from '../bench.ts'
 import type { Check } from '../check.ts'
-import { NotChecked, Violation } from '../rules.ts'
+import { NotChecked, Violation } from '../rule.ts'
 
 export const sendsResults: Check = async ({ bench }) => {
   for (const { fault, results } of answersTo(bench)) {

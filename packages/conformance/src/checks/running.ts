@@ -1,7 +1,7 @@
 /** How a worker runs: how much it takes in hand, and how it ends. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Check, requireAnswer } from '../check.ts'
-import { NotChecked, Violation } from '../rules.ts'
+import { NotChecked, Violation } from '../rule.ts'
 
 const MAX_PREFETCH = 1_000
 const BURST = 200

@@ -1,7 +1,7 @@
 /** What a worker must get over: bad messages, messages that come again, answers that the broker refuses, lost connections. */
 import { waitFor } from '@signalbox/private-brokers'
 import { type Check, type CheckContext, requireAnswer } from '../check.ts'
-import { NotChecked, Violation } from '../rules.ts'
+import { NotChecked, Violation } from '../rule.ts'
 
 /** After this a worker has tried to answer, if it ever does: ten times as long as it took when nothing was in its way. */
 const PATIENCE_FACTOR = 10
