@@ -1,19 +1,9 @@
 /** The survey's page in a real browser, on everything in one process: what a person does, and what they see come of it. */
-import { access } from 'node:fs/promises'
-import { ensureDebianPackages, freePort, startProcess, type TestProcess } from '@signalbox/testkit'
-import { type Browser, chromium, type Page, type WebSocketRoute } from 'playwright-core'
+import { freePort, startProcess, type TestProcess } from '@signalbox/testkit'
+import type { Browser, Page, WebSocketRoute } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { launchChromium } from './chromium.ts'
 
-const CHROMIUM = '/usr/bin/chromium'
-const BROWSER_ARGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
 const WAIT_MS = 15_000
 
 let standalone: TestProcess | undefined
@@ -23,12 +13,6 @@ let surveyUrl: string
 let faults: string[]
 
 beforeAll(async () => {
-  const exists = () =>
-    access(CHROMIUM).then(
-      () => true,
-      () => false,
-    )
-  await ensureDebianPackages(['chromium'], { probe: exists })
   const [api, edge, survey] = await Promise.all([freePort(), freePort(), freePort()])
   surveyUrl = `http://127.0.0.1:${survey}`
   standalone = await startProcess({
@@ -43,7 +27,7 @@ beforeAll(async () => {
     },
   })
   await standalone.waitForReady(surveyUrl)
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: BROWSER_ARGS })
+  browser = await launchChromium()
 })
 afterAll(async () => {
   await browser?.close()
