@@ -50,6 +50,27 @@ export const deadLetterConfigShape = {
   }),
 }
 
+/** Of whoever runs an edge; the same at every edge. */
+export const channelConfigShape = {
+  SIGNALBOX_EDGE_HISTORY: z.coerce.number().int().min(1).max(10_000).default(100).meta({
+    description:
+      'State changes kept of each person, for clients that resume; the same at every edge.',
+  }),
+  SIGNALBOX_EDGE_ACCOUNT_HISTORY: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(10_000)
+    .meta({
+      description:
+        'Events kept of each account that somebody subscribes to, for clients that resume; the same at every edge.',
+    }),
+  SIGNALBOX_EDGE_HISTORY_MINUTES: z.coerce.number().int().min(1).max(43_200).default(60).meta({
+    description: 'How long both are kept after the last one, in minutes; the same at every edge.',
+  }),
+}
+
 /** Of whoever runs an edge. */
 export const relayConfigShape = {
   SIGNALBOX_RELAY_PARTITIONS: z.coerce.number().int().min(1).max(16).default(1).meta({

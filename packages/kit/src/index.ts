@@ -3,6 +3,7 @@
 export { type BackoffOptions, backoffDelayMs, delay } from './backoff.ts'
 export {
   brokerConfigShape,
+  channelConfigShape,
   deadLetterConfigShape,
   parseConfig,
   portSchema,

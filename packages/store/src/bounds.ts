@@ -2,7 +2,8 @@
 import { InvalidInputError } from '@signalbox/kit'
 import type { Channel, StoreBounds } from './ports.ts'
 
-const HOUR_MS = 3_600_000
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
 
 const DEFAULT_BOUNDS: Required<StoreBounds> = {
@@ -99,6 +100,19 @@ export function deadLetterBounds(config: {
   return {
     maxDeadLetters: config.SIGNALBOX_MAX_DEAD_LETTERS,
     deadLetterTtlMs: config.SIGNALBOX_DEAD_LETTER_DAYS * DAY_MS,
+  }
+}
+
+/** The bounds of channels that the configuration of a service sets. */
+export function channelBounds(config: {
+  SIGNALBOX_EDGE_HISTORY: number
+  SIGNALBOX_EDGE_ACCOUNT_HISTORY: number
+  SIGNALBOX_EDGE_HISTORY_MINUTES: number
+}): StoreBounds {
+  return {
+    maxChannelMessages: config.SIGNALBOX_EDGE_HISTORY,
+    maxAccountChannelMessages: config.SIGNALBOX_EDGE_ACCOUNT_HISTORY,
+    channelTtlMs: config.SIGNALBOX_EDGE_HISTORY_MINUTES * MINUTE_MS,
   }
 }
 

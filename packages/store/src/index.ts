@@ -1,6 +1,6 @@
 /** What Signalbox keeps: the ports and their two engines. */
 
-export { deadLetterBounds, progressBounds, recordBounds } from './bounds.ts'
+export { channelBounds, deadLetterBounds, progressBounds, recordBounds } from './bounds.ts'
 export { type ChainPicture, catchUp } from './catch-up.ts'
 export { channelName } from './channel-name.ts'
 export { createMemoryStore } from './memory/store.ts'

@@ -1,6 +1,7 @@
 /** What the edge reads from its environment. */
 import {
   brokerConfigShape,
+  channelConfigShape,
   portSchema,
   processConfigShape,
   relayConfigShape,
@@ -21,6 +22,7 @@ export const config = z.object({
   ...brokerConfigShape,
   ...storeConfigShape,
   ...relayConfigShape,
+  ...channelConfigShape,
   SIGNALBOX_TOKEN_SECRET: secretSchema.meta({
     description: 'Signs WebSocket tokens; the same at the api and at every edge.',
   }),

@@ -1,6 +1,6 @@
 import { createTopology, openAmqpBroker } from '@signalbox/broker'
 import { orExit, parseConfig, runService } from '@signalbox/kit'
-import { openRedisStore } from '@signalbox/store'
+import { channelBounds, openRedisStore } from '@signalbox/store'
 import { createEdge } from './app.ts'
 import { config as schema } from './config.ts'
 
@@ -13,7 +13,8 @@ await runService({ name: 'edge', config }, async (scope) => {
   const broker = scope.use(
     await openAmqpBroker({ url: config.AMQP_URL, topology, log, connectionName: 'signalbox-edge' }),
   )
-  const store = scope.use(openRedisStore({ url: config.REDIS_URL, namespace, log }))
+  const bounds = channelBounds(config)
+  const store = scope.use(openRedisStore({ url: config.REDIS_URL, namespace, log, bounds }))
   const { app } = scope.use(
     await createEdge(
       {

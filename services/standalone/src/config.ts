@@ -7,6 +7,7 @@ import { isIP } from 'node:net'
 import {
   brokerConfigShape,
   ConfigError,
+  channelConfigShape,
   deadLetterConfigShape,
   parseConfig,
   portSchema,
@@ -28,6 +29,7 @@ export const config = z.object({
   ...progressConfigShape,
   ...recordConfigShape,
   ...relayConfigShape,
+  ...channelConfigShape,
   HOST: z
     .string()
     .default('127.0.0.1')

@@ -2,6 +2,7 @@
 import { type Broker, createMemoryBroker, createTopology, openAmqpBroker } from '@signalbox/broker'
 import type { Log } from '@signalbox/kit'
 import {
+  channelBounds,
   createMemoryStore,
   deadLetterBounds,
   openRedisStore,
@@ -23,6 +24,7 @@ export interface Engines {
 export async function openEngines(settings: StandaloneConfig, log: Log): Promise<Engines> {
   const namespace = settings.SIGNALBOX_NAMESPACE
   const bounds = {
+    ...channelBounds(settings),
     ...deadLetterBounds(settings),
     ...progressBounds(settings),
     ...recordBounds(settings),
