@@ -76,6 +76,7 @@ export async function createEdge(options: EdgeOptions, deps: EdgeDeps): Promise<
         relays: store.relays,
         log,
         metrics,
+        storeUnavailableReason: () => store.unavailableReason(),
         onOrphan: (accountKey) => interest.orphaned(accountKey),
       },
     ),

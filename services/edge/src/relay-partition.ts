@@ -3,7 +3,8 @@
  *
  * Of all edges one is the queue's active consumer, so that there is one order. What arrives while an append is
  * under way goes, in order, into the next one; an idle partition appends at once. A delivery is acknowledged when its event is kept.
- * While the store cannot be reached the partition holds what it has, and the queue keeps the rest.
+ * While the store cannot be reached the partition holds what it has, and the queue keeps the rest. It may be away for this edge alone: after
+ * `HOLD_MS` the partition *stands aside*, gives everything back to the queue, in order, and does not consume until the store is there again.
  *
  * A state change goes into the channel of its person, and every event into that of its account when there is interest in it. That is asked in
  * the same round trip as the append: an account that nobody was interested in the last time, and somebody is now, gets its events in another.
@@ -21,6 +22,18 @@ const MAX_BATCH = 64
 /** Deliveries in hand: the batch under way and what gathers meanwhile. */
 const PREFETCH = 4 * MAX_BATCH
 
+/** The longest that a partition holds what it cannot keep, while another edge perhaps could. */
+const HOLD_MS = 3_000
+
+/**
+ * Between giving a queue up and consuming it again, when the store seems to be there: what is given back counts towards the delivery limit (20), so that
+ * one which answers and keeps nothing must not be asked often.
+ */
+const ASIDE = { initialDelayMs: 500, maxDelayMs: 300_000 }
+
+/** Between looking whether the store is there. */
+const ASIDE_CHECK_MS = 100
+
 const ACK: Settlement = { kind: 'ack' }
 const REQUEUE: Settlement = { kind: 'requeue' }
 
@@ -30,8 +43,15 @@ export interface RelayPartitionDeps {
   interest: Pick<ChannelInterest, 'among'>
   log: Log
   metrics: Pick<EdgeMetrics, 'relayed'>
+  /** Why the store cannot be reached, or undefined. */
+  storeUnavailableReason(): string | undefined
   /** An event came that only the account's binding can have brought, and there is no interest in the account. */
   onOrphan(accountKey: string): void
+}
+
+export interface RelayPartitionOptions {
+  /** The longest that it holds what it cannot keep; default 3,000. */
+  holdMs?: number
 }
 
 /** Disposing it: no more deliveries, the append under way ends, what is held then goes back to the queue, in its order. */
@@ -57,7 +77,11 @@ interface Term {
 }
 
 /** Consumes as soon as the broker can be reached. */
-export function startRelayPartition(queue: string, deps: RelayPartitionDeps): RelayPartition {
+export function startRelayPartition(
+  queue: string,
+  deps: RelayPartitionDeps,
+  { holdMs = HOLD_MS }: RelayPartitionOptions = {},
+): RelayPartition {
   const { broker, channels, interest, log, metrics } = deps
   const waiting: Waiting[] = []
   /** Accounts that there was interest in when it was asked for the last time. */
@@ -66,9 +90,13 @@ export function startRelayPartition(queue: string, deps: RelayPartitionDeps): Re
   let pumping: Promise<void> = Promise.resolve()
   let isPumping = false
   let isSteppingBack = false
+  /** How often it stood aside since something was kept. */
+  let timesAside = 0
+  let asideReason: string | undefined
   let holdReason: string | undefined
   let term = begin()
   let changing: Promise<void> = Promise.resolve()
+  const closing = new AbortController()
 
   function begin(): Term {
     const over = new AbortController()
@@ -134,12 +162,14 @@ export function startRelayPartition(queue: string, deps: RelayPartitionDeps): Re
 
   /** Resolves to undefined when all are kept, to the error when trying again cannot help or the term is over. */
   async function keep(batch: readonly Waiting[], over: AbortSignal): Promise<unknown> {
+    const startedMs = performance.now()
     for (let attempt = 1; ; attempt++) {
       // n.b. what became void is delivered again, perhaps to another relay: kept from here it could come after what follows it.
       const sound = batch.filter(({ delivery }) => !delivery.isVoid)
       try {
         await append(sound)
         holdReason = undefined
+        timesAside = 0
         return undefined
       } catch (error) {
         if (!isRetryable(error) || over.aborted) {
@@ -148,6 +178,7 @@ export function startRelayPartition(queue: string, deps: RelayPartitionDeps): Re
         }
         if (holdReason === undefined) log.warn({ err: error, queue }, 'relay.holding')
         holdReason = (error as Error).message
+        if (performance.now() - startedMs >= holdMs) standAside(holdReason)
         await delay(backoffDelayMs(attempt), over)
       }
     }
@@ -208,6 +239,22 @@ export function startRelayPartition(queue: string, deps: RelayPartitionDeps): Re
     for (const { settle } of waiting.splice(0)) settle(REQUEUE)
   }
 
+  function standAside(reason: string): void {
+    if (asideReason !== undefined) return
+    asideReason = reason
+    timesAside++
+    log.warn({ queue, reason }, 'relay.stands_aside')
+    changing = changing.then(async () => {
+      await end()
+      await delay(backoffDelayMs(timesAside, ASIDE), closing.signal)
+      while (!closing.signal.aborted && deps.storeUnavailableReason() !== undefined) {
+        await delay(ASIDE_CHECK_MS, closing.signal)
+      }
+      asideReason = undefined
+      if (!closed) term = begin()
+    })
+  }
+
   let closed: Promise<void> | undefined
   return {
     queue,
@@ -215,6 +262,7 @@ export function startRelayPartition(queue: string, deps: RelayPartitionDeps): Re
       return consumer?.state === 'consuming'
     },
     unavailableReason() {
+      if (asideReason !== undefined) return `${queue}: standing aside: ${asideReason}`
       if (holdReason !== undefined) return `holding ${waiting.length} events: ${holdReason}`
       if (isSteppingBack) return undefined
       const state = closed ? 'closed' : (consumer?.state ?? 'connecting')
@@ -235,6 +283,7 @@ export function startRelayPartition(queue: string, deps: RelayPartitionDeps): Re
     },
     [Symbol.asyncDispose]() {
       closed ??= (async () => {
+        closing.abort()
         term.over.abort()
         await changing
         await end()

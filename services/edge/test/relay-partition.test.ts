@@ -12,6 +12,7 @@ import { createEdgeMetrics } from '../src/metrics.ts'
 import {
   type RelayPartition,
   type RelayPartitionDeps,
+  type RelayPartitionOptions,
   startRelayPartition,
 } from '../src/relay-partition.ts'
 import { publish, stateChange } from './edge-bed.ts'
@@ -71,8 +72,11 @@ afterEach(async () => {
   await broker.close()
 })
 
-function start(deps: Partial<RelayPartitionDeps> = {}): RelayPartition {
-  return startRelayPartition(broker.topology.queue.edgeRelay, {
+function start(
+  deps: Partial<RelayPartitionDeps> = {},
+  options: RelayPartitionOptions = {},
+): RelayPartition {
+  const own: RelayPartitionDeps = {
     broker,
     channels,
     interest: {
@@ -80,9 +84,11 @@ function start(deps: Partial<RelayPartitionDeps> = {}): RelayPartition {
     },
     log: silentLog,
     metrics: createEdgeMetrics(createMetrics({ withProcessMetrics: false }), new Map()),
+    storeUnavailableReason: () => undefined,
     onOrphan: (accountKey) => orphans.push(accountKey),
     ...deps,
-  })
+  }
+  return startRelayPartition(broker.topology.queue.edgeRelay, own, options)
 }
 
 const change = (id: string) => ({ ...stateChange('p1', 'flow', id), event_id: id })
@@ -129,6 +135,48 @@ describe('a partition of the relay', () => {
     relay = start()
     await relayed(5)
     expect(channels.ids).toEqual(ids)
+  })
+
+  it('stands aside for another when only its own store is away, and consumes again when that is back', async () => {
+    await relay[Symbol.asyncDispose]()
+    let reason: string | undefined = 'cut off'
+    const cutOff = new FakeLog()
+    cutOff.failure = () => (reason === undefined ? undefined : away())
+    relay = start({ channels: cutOff, storeUnavailableReason: () => reason }, { holdMs: 20 })
+    await waitFor(() => relay.isConsuming, { what: 'the first consumer', intervalMs: 1 })
+    const other = start()
+    await waitFor(() => other.isConsuming, { what: 'the second consumer', intervalMs: 1 })
+
+    const ids = numbered(100)
+    await publish(broker, ...ids.map(change))
+    await relayed(100)
+    expect(channels.ids).toEqual(ids)
+    expect(relay.unavailableReason()).toContain('standing aside: Redis is away')
+    expect(relay.isConsuming).toBe(false)
+
+    reason = undefined
+    await waitFor(() => relay.isConsuming, { what: 'the first to be back', intervalMs: 5 })
+    await other[Symbol.asyncDispose]()
+    await publish(broker, change('last'))
+    await waitFor(() => cutOff.ids.length === 1, { what: 'the last change', intervalMs: 1 })
+    expect(cutOff.ids).toEqual(['last'])
+    expect(relay.unavailableReason()).toBeUndefined()
+    expect(dead).toEqual([])
+  })
+
+  it('ends at once while it stands aside', async () => {
+    await relay[Symbol.asyncDispose]()
+    const cutOff = new FakeLog()
+    cutOff.failure = away
+    relay = start({ channels: cutOff, storeUnavailableReason: () => 'cut off' }, { holdMs: 0 })
+    await publish(broker, change('e0'))
+    await waitFor(() => relay.unavailableReason()?.includes('standing aside'), {
+      what: 'the relay to stand aside',
+      intervalMs: 1,
+    })
+    await relay[Symbol.asyncDispose]()
+    relay = start()
+    await relayed(1)
   })
 
   it('makes a dead letter of the one change that cannot be kept, and keeps the others', async () => {

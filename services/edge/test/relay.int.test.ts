@@ -68,6 +68,7 @@ async function startOwnRelay(partitions: number, relayId: string): Promise<OwnRe
       relays: store.relays,
       log: silentLog,
       metrics,
+      storeUnavailableReason: () => undefined,
       onOrphan: () => undefined,
     },
   )

@@ -47,6 +47,7 @@ function start(
       relays: store.relays,
       log: silentLog,
       metrics: createEdgeMetrics(createMetrics({ withProcessMetrics: false }), new Map()),
+      storeUnavailableReason: () => undefined,
       onOrphan: () => undefined,
       ...deps,
     },
