@@ -8,7 +8,7 @@
  * n.b. ws reads, answers pings and closes; it writes whole frames and no compressed ones, so that what is written beside it to the
  * stream of the same upgrade falls between its frames.
  */
-import type { Frame, FrameKind, FrameRun } from './frame.ts'
+import { FRAME_KINDS, type Frame, type FrameKind, type FrameRun } from './frame.ts'
 import type { EdgeMetrics } from './metrics.ts'
 
 /** The connection's stream; a `net.Socket` is one. */
@@ -41,7 +41,7 @@ export interface FrameWritersDeps {
 export class FrameWriters implements Disposable {
   readonly options: Readonly<FrameWritersOptions>
   readonly #metrics: FrameWritersDeps['metrics']
-  readonly #frameCounts = new Map<FrameKind, number>()
+  readonly #frameCounts: Record<FrameKind, number> = { answer: 0, state_change: 0, event: 0, gap: 0 }
   readonly #timestampsMs: number[] = []
   #writes = 0
   #joinedWrites = 0
@@ -76,7 +76,7 @@ export class FrameWriters implements Disposable {
   }
 
   count(kind: FrameKind): void {
-    this.#frameCounts.set(kind, (this.#frameCounts.get(kind) ?? 0) + 1)
+    this.#frameCounts[kind]++
   }
 
   /** Told of every write, before it. */
@@ -108,15 +108,19 @@ export class FrameWriters implements Disposable {
   }
 
   #flush(due: readonly FrameWriter[]): void {
+    for (const writer of due) writer.flush()
+    // n.b. only now: a round of writes to thousands takes longer than `joinMs`, and all of them would be quiet again before its end.
     const nowMs = performance.now()
-    for (const writer of due) writer.flush(nowMs)
+    for (const writer of due) writer.wroteAt(nowMs)
     this.#report()
   }
 
   /** Once per turn, because counting each frame by itself would cost as much as sending it. */
   #report(): void {
-    for (const [kind, count] of this.#frameCounts) this.#metrics.frames.inc({ kind }, count)
-    this.#frameCounts.clear()
+    for (const kind of FRAME_KINDS) {
+      if (this.#frameCounts[kind] > 0) this.#metrics.frames.inc({ kind }, this.#frameCounts[kind])
+      this.#frameCounts[kind] = 0
+    }
     this.#metrics.writes.inc({ joined: 'yes' }, this.#joinedWrites)
     this.#metrics.writes.inc({ joined: 'no' }, this.#writes - this.#joinedWrites)
     this.#metrics.sentBytes.inc(this.#bytes)
@@ -180,14 +184,17 @@ export class FrameWriter {
     return true
   }
 
-  /** Writes what waits. `nowMs`: of `performance.now`. */
-  flush(nowMs: number = performance.now()): void {
+  /** Writes what waits. */
+  flush(): void {
     this.#isDueSoon = false
-    if (this.#waiting === undefined) return
-    this.#lastWriteMs = nowMs
     const run = this.#waiting
     this.#waiting = undefined
-    this.#send(run)
+    if (run) this.#send(run)
+  }
+
+  /** Milliseconds of `performance.now`. */
+  wroteAt(timeMs: number): void {
+    this.#lastWriteMs = timeMs
   }
 
   get #waitingBytes(): number {
