@@ -46,6 +46,7 @@ export function biographyOf(recorded: readonly BiographyFact[]): Biography | und
     ...(reason === undefined ? {} : { reason }),
     runs,
     not_matched: matched?.not_matched ?? [],
+    ...shownView(facts),
     ...(replays.length === 0 ? {} : { replays: replays.map(replayView) }),
   }
 }
@@ -83,6 +84,15 @@ function ownDeath(
       (fact.fact === 'replayed' && fact.kind === 'message' && fact.run_id === undefined),
   )
   return last?.fact === 'dead_lettered' ? last : undefined
+}
+
+/** Each edge tells of its own sockets, at times of its own. */
+function shownView(facts: readonly BiographyFact[]): Pick<Biography, 'shown'> {
+  const told = facts.filter((fact) => fact.fact === 'shown')
+  const once = new Map(told.map((fact) => [`${fact.at} ${fact.edge}`, fact.sockets]))
+  const [first] = told
+  if (!first) return {}
+  return { shown: { sockets: once.values().reduce((sum, n) => sum + n, 0), at: first.at } }
 }
 
 function replayView({

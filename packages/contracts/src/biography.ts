@@ -84,6 +84,13 @@ export const biographyFactSchema = z.discriminatedUnion('fact', [
     code: z.string(),
     message: z.string(),
   }),
+  /** Of one edge, for some time: the sockets that the event has reached there. */
+  z.strictObject({
+    fact: z.literal('shown'),
+    at: timestampSchema,
+    edge: z.string(),
+    sockets: z.int(),
+  }),
 ])
 
 export const EVENT_OUTCOMES = ['pending', 'unmatched', 'succeeded', 'dead_lettered'] as const
@@ -131,6 +138,8 @@ export const biographySchema = z
         replaced_by: keySchema.optional(),
       }),
     ),
+    /** How many sockets it has reached, and when the first of them; absent: none, as far as is known. */
+    shown: z.strictObject({ sockets: z.int(), at: timestampSchema }).optional(),
     /** The replays of its dead letters. */
     replays: z.array(replayViewSchema).optional(),
     not_matched: z.array(unmatchedChainSchema),

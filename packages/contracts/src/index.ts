@@ -71,8 +71,10 @@ export {
   apiScopeSchema,
   type TokenClaims,
   type TokenRequest,
+  type TokenRevocation,
   tokenClaimsSchema,
   tokenRequestSchema,
+  tokenRevocationSchema,
 } from './credential.ts'
 export {
   DEAD_LETTER_STATES,

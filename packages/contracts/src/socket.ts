@@ -6,7 +6,7 @@
  */
 import { z } from 'zod'
 import { eventSchema } from './event.ts'
-import { jsonObjectSchema, keySchema, LIMITS, nameSchema } from './names.ts'
+import { jsonObjectSchema, keySchema, LIMITS, nameSchema, timestampSchema } from './names.ts'
 
 export const SOCKET_SUBPROTOCOL = 'signalbox.v1'
 
@@ -25,6 +25,9 @@ export const cursorSchema = z
   .regex(/^[A-Za-z0-9_.~-]+$/, 'is not a cursor')
   .max(MAX_CURSOR_CHARS, 'is not a cursor')
   .meta({ id: 'Cursor', description: 'How far a client has come; only to be given back.' })
+
+/** It has to fit into a frame, and into a header. */
+const MAX_TOKEN_CHARS = 8_192
 
 const stateSelector = z.looseObject({ person_key: keySchema, entity: entitySchema })
 
@@ -87,6 +90,12 @@ export const socketRequestSchema = z
       request_id: requestIdSchema,
       data: z.looseObject({}).optional(),
     }),
+    z.looseObject({
+      action: z.literal('refresh_token'),
+      request_id: requestIdSchema,
+      /** Of the same person, or the same account: it takes the place of the one that the socket has. */
+      data: z.looseObject({ token: z.string().min(1).max(MAX_TOKEN_CHARS) }),
+    }),
   ])
   .meta({ id: 'SocketRequest' })
 
@@ -126,6 +135,8 @@ export const socketAnswerSchema = z
     snapshot: z.array(currentStateSchema).optional(),
     /** Asked for by `list`. */
     subscriptions: z.array(listedSubscriptionSchema).optional(),
+    /** The end of the new token; asked for by `refresh_token`. */
+    expires_at: timestampSchema.optional(),
   })
   .meta({ id: 'SocketAnswer' })
 

@@ -35,6 +35,13 @@ export {
   requireJsonObject,
   sendProblem,
 } from './http.ts'
+export {
+  createJwksResolver,
+  type JwksOptions,
+  type JwksSource,
+  jwksFromFile,
+  jwksFromUrl,
+} from './jwks.ts'
 export { isRetryable, orExit, runService, type ServiceScope } from './lifecycle.ts'
 export { createLogger, type Log, maskUrl, silentLog } from './logging.ts'
 export { counter, createMetrics, durationHistogram, gauge, type Metrics } from './metrics.ts'
@@ -48,8 +55,11 @@ export { retryAfterMs } from './retry-after.ts'
 export { hashSecret, newSecret, secretsEqual } from './secrets.ts'
 export {
   createTokenVerifier,
+  ISSUER_ALGORITHMS,
   type IssuedToken,
   issueToken,
+  TOKEN_AUDIENCE,
+  type TokenIssuer,
   type TokenSubject,
   type TokenVerifier,
 } from './tokens.ts'

@@ -13,6 +13,8 @@ export function factIdOf(fact: BiographyFact): string {
       return `replayed ${fact.dead_letter_id} ${fact.kind}`
     case 'dead_lettered':
       return `dead_lettered ${fact.at}`
+    case 'shown':
+      return `shown ${fact.at} ${fact.edge}`
     case 'received':
     case 'matched':
       return fact.fact

@@ -5,6 +5,7 @@ export { type ChainPicture, catchUp } from './catch-up.ts'
 export { channelName } from './channel-name.ts'
 export { createMemoryStore } from './memory/store.ts'
 export type {
+  AccountPresence,
   ApiKeyStore,
   BiographyEntry,
   BiographyStore,
@@ -28,12 +29,18 @@ export type {
   NewDeadLetter,
   Page,
   PageOptions,
+  PresenceStore,
   Progress,
   ProgressStore,
   RelayRoster,
+  Revocation,
+  RevocationStore,
+  RevocationTarget,
   Store,
   StoreBounds,
   StoredDocument,
+  TokenMarks,
   Unsubscribe,
 } from './ports.ts'
 export { openRedisStore, type RedisStoreOptions } from './redis/store.ts'
+export { revokes } from './revocations.ts'

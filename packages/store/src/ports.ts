@@ -217,6 +217,58 @@ export interface ApiKeyStore {
   delete(accountKey: string, keyId: string): Promise<boolean>
 }
 
+/** What tokens have in common that are revoked together. */
+export type RevocationTarget = { jti: string } | { keyId: string } | { personKey: string }
+
+/** By what a token may have been revoked. */
+export interface TokenMarks {
+  jti?: string
+  keyId?: string
+  personKey?: string
+  /** Unix milliseconds; absent: it is older than anything. */
+  issuedAtMs?: number
+}
+
+export interface Revocation {
+  accountKey: string
+  target: RevocationTarget
+  /** When, Unix milliseconds: of a person, only tokens issued up to the second of it are revoked. */
+  atMs: number
+}
+
+/** Which tokens are not to be believed any more, for as long as they could be. */
+export interface RevocationStore {
+  /**
+   * For `ttlMs` from now at least, and tells every listener. Throws `AppError` (`SB_TOO_MANY`) when the account has as many revocations
+   * as it may (10,000): none is let go before its time.
+   */
+  revoke(accountKey: string, target: RevocationTarget, ttlMs: number): Promise<void>
+  /** For each token, in their order. */
+  areRevoked(accountKey: string, tokens: readonly TokenMarks[]): Promise<boolean[]>
+  /** Told of every revocation, of any account. `onLost` is called when some may have been missed: `areRevoked` is the truth. */
+  onRevoke(listener: (revocation: Revocation) => void, onLost?: () => void): Promise<Unsubscribe>
+}
+
+/** Who of an account is connected to one edge. */
+export interface AccountPresence {
+  connections: number
+  subscriptions: number
+  /** Those whose tokens name them. */
+  persons: { personKey: string; connections: number; subscriptions: number }[]
+}
+
+/** Who is connected where, as the edges say it every few seconds. */
+export interface PresenceStore {
+  /** What was said of the account before is replaced; it holds for `ttlMs`. Without connections: nobody is there. */
+  report(
+    edgeId: string,
+    accounts: ReadonlyMap<string, AccountPresence>,
+    ttlMs: number,
+  ): Promise<void>
+  /** By edge. */
+  read(accountKey: string): Promise<Map<string, AccountPresence>>
+}
+
 export interface BiographyEntry {
   accountKey: string
   eventId: string
@@ -375,6 +427,8 @@ export interface Store extends AsyncDisposable {
   readonly interest: ChannelInterest
   readonly relays: RelayRoster
   readonly apiKeys: ApiKeyStore
+  readonly revocations: RevocationStore
+  readonly presence: PresenceStore
   readonly biographies: BiographyStore
   readonly deadLetters: DeadLetterStore
   readonly documents: DocumentStore

@@ -8,8 +8,10 @@ import { describeChannels } from './contract/channels.ts'
 import { describeContacts } from './contract/contacts.ts'
 import { describeDeadLetters } from './contract/dead-letters.ts'
 import { describeApiKeys, describeDocuments } from './contract/documents.ts'
+import { describePresence } from './contract/presence.ts'
 import { describeProgress } from './contract/progress.ts'
 import { describeInterest, describeRoster } from './contract/relaying.ts'
+import { describeRevocations } from './contract/revocations.ts'
 import { type Engine, freshAccount } from './fixtures.ts'
 
 export function describeStore(engineName: string, engine: Engine): void {
@@ -20,6 +22,8 @@ export function describeStore(engineName: string, engine: Engine): void {
   describe(`${engineName}: interest in channels`, () => describeInterest(engine))
   describe(`${engineName}: the roster of relays`, () => describeRoster(engine))
   describe(`${engineName}: API keys`, () => describeApiKeys(engine))
+  describe(`${engineName}: revocations`, () => describeRevocations(engine))
+  describe(`${engineName}: presence`, () => describePresence(engine))
   describe(`${engineName}: biographies`, () => describeBiographies(engine))
   describe(`${engineName}: dead letters`, () => describeDeadLetters(engine))
   describe(`${engineName}: progress`, () => describeProgress(engine))

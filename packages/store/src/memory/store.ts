@@ -11,8 +11,10 @@ import { createMemoryChannels } from './channels.ts'
 import { createMemoryContacts } from './contacts.ts'
 import { createMemoryDeadLetters } from './dead-letters.ts'
 import { createMemoryDocuments } from './documents.ts'
+import { createMemoryPresence } from './presence.ts'
 import { createMemoryProgress } from './progress.ts'
 import { createMemoryInterest, createMemoryRoster } from './relaying.ts'
+import { createMemoryRevocations } from './revocations.ts'
 
 /** Never unavailable until it is closed. `log` hears of listeners that throw; default: nobody does. */
 export function createMemoryStore(bounds?: StoreBounds, log: Log = silentLog): Store {
@@ -31,6 +33,8 @@ export function createMemoryStore(bounds?: StoreBounds, log: Log = silentLog): S
     interest: createMemoryInterest({ lifetime }),
     relays: createMemoryRoster({ lifetime }),
     apiKeys: createMemoryApiKeys(resolved, { lifetime }),
+    revocations: createMemoryRevocations({ lifetime, log }),
+    presence: createMemoryPresence({ lifetime }),
     biographies,
     deadLetters: createMemoryDeadLetters(resolved, { lifetime }),
     documents: createMemoryDocuments(resolved, { lifetime }),

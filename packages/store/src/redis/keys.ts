@@ -64,6 +64,16 @@ export function createKeys(namespace: string) {
     },
     relays: { goneAt: `${everybody}:relays`, since: `${everybody}:relays-since` },
     apiKeys: (accountKey: string) => `${account(accountKey)}:api-keys`,
+    /** Pub/sub: each revocation. */
+    revoked: `${everybody}:revoked`,
+    revocations: (accountKey: string) => ({
+      marks: `${account(accountKey)}:revocations`,
+      lapses: `${account(accountKey)}:revocations-lapse`,
+    }),
+    presence: (accountKey: string) => ({
+      edges: `${account(accountKey)}:presence`,
+      lapses: `${account(accountKey)}:presence-lapses`,
+    }),
     biographies: (accountKey: string) => ({
       events: `${account(accountKey)}:events`,
       forgotten: `${account(accountKey)}:events-forgotten`,

@@ -15,8 +15,10 @@ import { createRedisContacts } from './contacts.ts'
 import { createRedisDeadLetters } from './dead-letters.ts'
 import { createRedisDocuments } from './documents.ts'
 import { createKeys } from './keys.ts'
+import { createRedisPresence } from './presence.ts'
 import { createRedisProgress } from './progress.ts'
 import { createRedisInterest, createRedisRoster } from './relaying.ts'
+import { createRedisRevocations } from './revocations.ts'
 import { Subscriptions } from './subscriptions.ts'
 
 const DEFAULT_COMMAND_TIMEOUT_MS = 2_000
@@ -70,6 +72,8 @@ export function openRedisStore(options: RedisStoreOptions): Store {
     interest: createRedisInterest({ connection, keys }),
     relays: createRedisRoster({ connection, keys }),
     apiKeys: createRedisApiKeys(bounds, { connection, keys }),
+    revocations: createRedisRevocations({ connection, keys, subscriptions }),
+    presence: createRedisPresence({ connection, keys }),
     biographies: createRedisBiographies(bounds, { connection, keys, chronicle }),
     deadLetters: createRedisDeadLetters(bounds, { connection, keys }),
     documents: createRedisDocuments(bounds, { connection, keys }),

@@ -21,7 +21,7 @@ afterAll(async () => {
 
 /** One call of every method that writes, and of every method that reads. */
 async function useEverything({ chains, catalog, contacts, channels, ...rest }: Store) {
-  const { apiKeys, biographies, deadLetters, documents, progress } = rest
+  const { apiKeys, biographies, deadLetters, documents, progress, revocations, presence } = rest
   await chains.put('acc', 'a', chainNamed('a'))
   await chains.put('acc', 'b', defaultChain())
   await chains.delete('acc', 'a')
@@ -50,6 +50,11 @@ async function useEverything({ chains, catalog, contacts, channels, ...rest }: S
   await apiKeys.create('acc', { key_id: 'k', name: 'K', scopes, created_at: '' }, 'hash')
   await apiKeys.find('acc', 'k')
   await apiKeys.list('acc')
+  await revocations.revoke('acc', { jti: 't' }, 60_000)
+  await revocations.areRevoked('acc', [{ jti: 't', personKey: 'p' }])
+  const present = { connections: 1, subscriptions: 0, persons: [] }
+  await presence.report('edge', new Map([['acc', present]]), 60_000)
+  await presence.read('acc')
   await biographies.record([
     { accountKey: 'acc', eventId: 'e', facts: [received('e'), matched('r')] },
   ])
@@ -128,10 +133,12 @@ describe('on a Redis Cluster', () => {
       found.push(...(page as string[]))
     }
     const transient = found.filter((key) =>
-      /:(channel-|biography:|dead-letter:|progress:|progress-events)/.test(key),
+      /:(channel-|biography:|dead-letter:|progress:|progress-events|revocations|presence)/.test(
+        key,
+      ),
     )
     const lives = await Promise.all(transient.map((key) => redis.pttl(key)))
-    expect(transient).toHaveLength(9)
+    expect(transient).toHaveLength(13)
     expect(lives.every((ms) => ms > 0)).toBe(true)
   })
 

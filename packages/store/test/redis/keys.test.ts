@@ -24,6 +24,7 @@ function everyKey(accountKey: string): { ofEverybody: string[]; ofAccount: strin
       keys.chainsChanged,
       ...Object.values(keys.interest),
       ...Object.values(keys.relays),
+      keys.revoked,
     ],
     ofAccount: [
       ...Object.values(keys.chains(accountKey)),
@@ -32,6 +33,8 @@ function everyKey(accountKey: string): { ofEverybody: string[]; ofAccount: strin
       ...Object.values(keys.channel(channelOf(accountKey))),
       keys.channelMessages(channelOf(accountKey)),
       keys.apiKeys(accountKey),
+      ...Object.values(keys.revocations(accountKey)),
+      ...Object.values(keys.presence(accountKey)),
       ...Object.values(keys.biographies(accountKey)),
       keys.biography(accountKey, '<event_id>'),
       ...Object.values(keys.deadLetters(accountKey)),
@@ -73,9 +76,12 @@ describe('Redis keys', () => {
       'deadLetters',
       'documents',
       'interest',
+      'presence',
       'progress',
       'progressOf',
       'relays',
+      'revocations',
+      'revoked',
       'writeProbe',
     ])
   })
