@@ -11,6 +11,7 @@ import type { FastifyInstance } from 'fastify'
 import { createAuthentication } from './authentication.ts'
 import { biographies } from './biographies.ts'
 import { chains } from './chains.ts'
+import { connections } from './connections.ts'
 import { contacts } from './contacts.ts'
 import { deadLetters } from './dead-letters.ts'
 import { openApiOptions } from './description.ts'
@@ -38,7 +39,7 @@ export interface ApiDeps {
     Store,
     'chains' | 'catalog' | 'contacts' | 'apiKeys' | 'biographies' | 'deadLetters'
   > &
-    Pick<Store, 'unavailableReason'>
+    Pick<Store, 'presence' | 'revocations' | 'unavailableReason'>
   log: Log
   readiness: Readiness
   metrics: Metrics
@@ -88,6 +89,7 @@ export function createApi(options: ApiOptions, deps: ApiDeps): Api {
   })
   void app.register(
     async (v1) => {
+      v1.decorateRequest('keyId', undefined)
       v1.addHook('onRequest', createAuthentication({ adminKey }, store))
       v1.addHook('preValidation', readAbsentBody)
       v1.addHook('preValidation', requireBoundedNesting)
@@ -100,8 +102,9 @@ export function createApi(options: ApiOptions, deps: ApiDeps): Api {
           await account.register(handlers, { catalog: store.catalog })
           await account.register(contacts, { contacts: store.contacts })
           await account.register(deadLetters, { ...store, replays })
-          await account.register(keys, { apiKeys: store.apiKeys })
-          await account.register(tokens, { tokenSecret })
+          await account.register(keys, store)
+          await account.register(tokens, { tokenSecret, revocations: store.revocations })
+          await account.register(connections, { presence: store.presence })
         },
         { prefix: '/accounts/:account_key' },
       )

@@ -24,6 +24,10 @@ declare module 'fastify' {
     /** Default `admin`. */
     access?: Access
   }
+  interface FastifyRequest {
+    /** Of the account's key that the request came with; undefined: the admin key. */
+    keyId: string | undefined
+  }
 }
 
 /** Compared with when there is no such key, so that the answer takes the same steps. */
@@ -56,6 +60,7 @@ export function createAuthentication(
     if (!key.scopes.includes(access)) {
       throw new AuthError('SB_FORBIDDEN', `the key does not have the scope "${access}"`)
     }
+    request.keyId = key.key_id
   }
 
   async function keyOf(text: string): Promise<{ accountKey: string; key: ApiKey }> {

@@ -27,6 +27,7 @@ export const openApiOptions: FastifyDynamicSwaggerOptions = {
       { name: 'dead letters', description: 'What could not be completed; replay it.' },
       { name: 'keys', description: "The account's API keys." },
       { name: 'tokens', description: 'What opens a WebSocket.' },
+      { name: 'connections', description: 'Who has one open.' },
     ],
     components: {
       securitySchemes: {

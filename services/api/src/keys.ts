@@ -1,7 +1,7 @@
 /** The account's own API keys. */
 import { apiKeySchema, nameSchema } from '@signalbox/contracts'
 import { NotFoundError } from '@signalbox/kit'
-import type { ApiKeyStore } from '@signalbox/store'
+import type { ApiKeyStore, RevocationStore } from '@signalbox/store'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { issueApiKey } from './credential.ts'
@@ -9,8 +9,12 @@ import { accountParamsSchema } from './input.ts'
 import { PROBLEMS } from './problems.ts'
 
 export interface KeysDeps {
-  apiKeys: Pick<ApiKeyStore, 'create' | 'list' | 'delete'>
+  apiKeys: Pick<ApiKeyStore, 'create' | 'find' | 'list' | 'delete'>
+  revocations: Pick<RevocationStore, 'revoke'>
 }
+
+/** As long as a token that was issued with the key may be valid, and a little longer. */
+const REVOKED_MS = 25 * 3_600_000
 
 const keyRequestSchema = z.strictObject(apiKeySchema.pick({ name: true, scopes: true }).shape)
 
@@ -20,7 +24,7 @@ const issuedKeySchema = apiKeySchema.extend({
     .meta({ description: 'What to send as Authorization: Bearer. It is not shown again.' }),
 })
 
-export const keys: FastifyPluginAsyncZod<KeysDeps> = async (app, { apiKeys }) => {
+export const keys: FastifyPluginAsyncZod<KeysDeps> = async (app, { apiKeys, revocations }) => {
   app.get(
     '/keys',
     {
@@ -62,16 +66,18 @@ export const keys: FastifyPluginAsyncZod<KeysDeps> = async (app, { apiKeys }) =>
       config: { access: 'manage' },
       schema: {
         operationId: 'deleteKey',
-        summary: 'Delete an API key; it is refused from then on',
+        summary: 'Delete an API key; it is refused from then on, as are the tokens issued with it',
         tags: ['keys'],
         params: accountParamsSchema.extend({ key_id: nameSchema }),
         response: { 204: z.undefined().meta({ description: 'Deleted.' }), ...PROBLEMS },
       },
     },
     async ({ params: { account_key, key_id } }, reply) => {
-      if (!(await apiKeys.delete(account_key, key_id))) {
-        throw new NotFoundError(`there is no key "${key_id}"`)
-      }
+      const notFound = () => new NotFoundError(`there is no key "${key_id}"`)
+      if (!(await apiKeys.find(account_key, key_id))) throw notFound()
+      // n.b. first: were the key gone and this failed, nobody could ask for it again.
+      await revocations.revoke(account_key, { keyId: key_id }, REVOKED_MS)
+      if (!(await apiKeys.delete(account_key, key_id))) throw notFound()
       return reply.code(204).send()
     },
   )

@@ -30,6 +30,8 @@ const ACCESS: Readonly<Record<string, ApiScope | 'admin'>> = {
   'POST /v1/accounts/{account_key}/keys': 'manage',
   'DELETE /v1/accounts/{account_key}/keys/{key_id}': 'manage',
   'POST /v1/accounts/{account_key}/tokens': 'manage',
+  'POST /v1/accounts/{account_key}/tokens/revoke': 'manage',
+  'GET /v1/accounts/{account_key}/connections': 'read',
   'PUT /v1/handlers/{name}': 'admin',
   'DELETE /v1/handlers/{name}': 'admin',
 }
