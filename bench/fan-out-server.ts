@@ -45,24 +45,27 @@ if (!candidate) throw new Error(`candidates: ${Object.keys(CANDIDATES).join('; '
 const { port, publish } = candidate
 let sequence = 0
 
-process.on('message', async (request: ServerRequest) => {
+process.on('message', (request: ServerRequest) => {
   if ('memory' in request) {
     globalThis.gc?.()
     globalThis.gc?.()
     process.send?.({ rssBytes: process.memoryUsage.rss() })
-    return
-  }
-  if ('cpu' in request) {
+  } else if ('cpu' in request) {
     const { user, system } = process.cpuUsage()
     process.send?.({ cpuUs: user + system })
-    return
-  }
-  for (let sent = 0; sent < request.publish.count; sent++) {
-    await publish(sequence++)
-    // One event per turn of the event loop, as they come from a broker.
-    await new Promise(setImmediate)
+  } else {
+    void publishMany(request.publish.count)
   }
 })
+
+async function publishMany(count: number): Promise<void> {
+  for (let sent = 0; sent < count; sent++) {
+    await publish(sequence++)
+    // One event per turn of the event loop, as they come from a broker.
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
 process.send?.({ port })
 
 /** About 300 bytes as a frame. */
@@ -110,7 +113,15 @@ async function startEdge(joinMs: number): Promise<Candidate> {
   const broker = createMemoryBroker({ topology: createTopology(), log: silentLog })
   const store = createMemoryStore()
   const edge = await createEdge(
-    { tokenSecret: TOKEN_SECRET, joinMs, maxConnections: 100_000 },
+    {
+      tokenSecret: TOKEN_SECRET,
+      joinMs,
+      maxConnections: 100_000,
+      maxPerAddress: 100_000,
+      maxPerAccount: 100_000,
+      maxIdleMs: 0,
+      acceptsPerSecond: 0,
+    },
     {
       broker,
       store,
@@ -121,7 +132,7 @@ async function startEdge(joinMs: number): Promise<Candidate> {
   )
   await edge.app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = edge.app.server.address() as AddressInfo
-  const channel = { accountKey: ACCOUNT, personKey: CHANNEL_PERSON }
+  const channel = { accountKey: ACCOUNT, kind: 'person' as const, personKey: CHANNEL_PERSON }
   return {
     port,
     publish: (index) =>

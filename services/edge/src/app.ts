@@ -10,39 +10,31 @@ import {
 } from '@signalbox/kit'
 import type { Store } from '@signalbox/store'
 import type { FastifyInstance } from 'fastify'
+import { createAdmission } from './admission.ts'
 import { createChannelRegistry } from './channel-registry.ts'
 import type { EdgeSocket } from './edge-socket.ts'
 import { FrameWriters } from './frame-writer.ts'
 import { addGateway } from './gateway.ts'
 import { createInterest, type Interest, type InterestDeps } from './interest.ts'
-import {
-  DEFAULT_JOIN_MS,
-  DEFAULT_MAX_BUFFERED_BYTES,
-  DEFAULT_MAX_CONNECTIONS,
-  DEFAULT_MAX_SUBSCRIPTIONS,
-  DEFAULT_RELAY_PARTITIONS,
-} from './limits.ts'
 import { createEdgeMetrics } from './metrics.ts'
+import { type EdgeOptions, resolveOptions } from './options.ts'
+import { startPresenceReports } from './presence-reports.ts'
 import { type RelayDeps, startRelay } from './relay.ts'
-
-export interface EdgeOptions {
-  /** Verifies the clients' tokens; the api signs with the same. */
-  tokenSecret: string
-  /** WebSockets in this process; default 10,000. */
-  maxConnections?: number
-  /** Subscriptions of one WebSocket; default 100. */
-  maxSubscriptions?: number
-  /** The longest that a frame waits to leave in one write with others, in milliseconds; default 5, 0: none waits. */
-  joinMs?: number
-  /** Unsent bytes of one WebSocket; default 1 MiB. */
-  maxBufferedBytes?: number
-  /** Queues that the relays of all edges share, 1 to 16; default 1. The same at every edge. */
-  relayPartitions?: number
-}
+import { watchRevocations } from './revocation-watch.ts'
+import { startShowings } from './showings.ts'
 
 export interface EdgeDeps {
   broker: RelayDeps['broker'] & InterestDeps['broker'] & Pick<Broker, 'unavailableReason'>
-  store: Pick<Store, 'channels' | 'interest' | 'relays' | 'unavailableReason'>
+  store: Pick<
+    Store,
+    | 'channels'
+    | 'interest'
+    | 'relays'
+    | 'biographies'
+    | 'presence'
+    | 'revocations'
+    | 'unavailableReason'
+  >
   log: Log
   readiness: Readiness
   metrics: Metrics
@@ -56,19 +48,14 @@ export interface Edge extends AsyncDisposable {
 /** Relaying as soon as the broker is there, not listening yet. The broker and the store stay the caller's to close. */
 export async function createEdge(options: EdgeOptions, deps: EdgeDeps): Promise<Edge> {
   const { broker, store, log, readiness } = deps
-  const {
-    maxConnections = DEFAULT_MAX_CONNECTIONS,
-    maxSubscriptions = DEFAULT_MAX_SUBSCRIPTIONS,
-    joinMs = DEFAULT_JOIN_MS,
-    maxBufferedBytes = DEFAULT_MAX_BUFFERED_BYTES,
-  } = options
+  const { edgeId, relayPartitions, ...resolved } = resolveOptions(options)
   const sockets = new Set<EdgeSocket>()
   const metrics = createEdgeMetrics(deps.metrics, sockets)
   await using stack = new AsyncDisposableStack()
 
   const relay = stack.use(
     startRelay(
-      { relayId: randomUUID(), partitions: options.relayPartitions ?? DEFAULT_RELAY_PARTITIONS },
+      { relayId: randomUUID(), partitions: relayPartitions },
       {
         broker,
         channels: store.channels,
@@ -97,21 +84,25 @@ export async function createEdge(options: EdgeOptions, deps: EdgeDeps): Promise<
   const channels = stack.use(
     createChannelRegistry({ channels: store.channels, interest, log, metrics }),
   )
-  const writers = stack.use(new FrameWriters({ joinMs, maxBufferedBytes }, { metrics }))
+  const showings = stack.use(startShowings({ edgeId }, { ...store, log, metrics }))
+  stack.use(startPresenceReports({ edgeId }, { ...store, sockets, log }))
+  const watch = stack.use(watchRevocations({ ...store, sockets, log }))
+  const writers = stack.use(new FrameWriters(resolved.writers, { metrics }))
   const app = createHttpApp({}, deps)
   stack.defer(() => app.close())
-  addGateway(
-    app,
-    { maxConnections, maxSubscriptions },
-    {
-      verifyToken: createTokenVerifier(options.tokenSecret),
-      channels,
-      writers,
-      sockets,
-      log,
-      metrics,
-    },
-  )
+  const verifyToken = createTokenVerifier(options.tokenSecret, options.tokenIssuer)
+  const { revocations } = store
+  const admission = createAdmission(resolved.admission, { verifyToken, revocations, watch })
+  addGateway(app, resolved.gateway, {
+    admission,
+    channels,
+    showings,
+    writers,
+    sockets,
+    log,
+    metrics,
+  })
+
   readiness.add('rabbitmq', () => broker.unavailableReason())
   readiness.add('redis', () => store.unavailableReason())
   readiness.add('relay', () => relay.unavailableReason())

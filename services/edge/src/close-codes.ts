@@ -13,6 +13,9 @@ export const CLOSE_CODES = {
   tooLarge: { code: 1009, reason: '' },
   internal: { code: 1011, reason: 'internal error' },
   tokenExpired: { code: 4001, reason: 'token expired' },
+  tokenRevoked: { code: 4002, reason: 'token revoked' },
+  tooManyRequests: { code: 4003, reason: 'too many requests' },
+  idle: { code: 4004, reason: 'idle' },
   slowConsumer: { code: 4008, reason: 'slow consumer, resume' },
 } as const satisfies Record<string, { code: number; reason: string }>
 

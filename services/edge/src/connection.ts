@@ -4,7 +4,7 @@
  * It is *open* until it is closed by either side; after that it sends nothing, and everything it holds is released.
  */
 import type { SocketAnswer, TokenClaims } from '@signalbox/contracts'
-import { isRetryable, type Log } from '@signalbox/kit'
+import { AppError, isRetryable, type Log } from '@signalbox/kit'
 import type { ChannelRegistry } from './channel-registry.ts'
 import { CLOSE_CODES, type CloseCode } from './close-codes.ts'
 import { Frame } from './frame.ts'
@@ -15,15 +15,23 @@ import {
   answerFrame,
   type ConnectionState,
   decide,
+  decideBeyondRate,
   listed,
+  type RefreshDecision,
   type RepeatDecision,
   type RequestId,
   refusal,
+  requireSameHolder,
   type SubscribeDecision,
   success,
 } from './protocol.ts'
 import { channelOf, selectorKey } from './selector.ts'
+import type { Showings } from './showings.ts'
 import { type Outlet, Subscription } from './subscription.ts'
+import { type Rate, TokenBucket } from './token-bucket.ts'
+
+/** Events that are known again when they come by another subscription; few are ever on their way. */
+const MAX_LAST_SHOWN = 32
 
 /** What a connection asks of its socket. */
 export interface ClientSocket {
@@ -43,21 +51,30 @@ export interface ClientSocket {
 export interface ConnectionOptions {
   claims: TokenClaims
   maxSubscriptions: number
+  /** Of frames from the client, pings included. */
+  frames: Rate
 }
 
 export interface ConnectionDeps {
   socket: ClientSocket
   channels: Pick<ChannelRegistry, 'hold'>
+  showings: Pick<Showings, 'note'>
   log: Log
-  metrics: Pick<EdgeMetrics, 'closes' | 'resumes' | 'gaps' | 'filterFaults'>
+  metrics: Pick<EdgeMetrics, 'closes' | 'dropped' | 'resumes' | 'gaps' | 'filterFaults'>
+  /** Of a token that is valid and not revoked; throws otherwise. */
+  claimsOf(token: string): Promise<TokenClaims>
 }
 
 export interface Connection {
   readonly subscriptionCount: number
-  /** The end of its token, Unix milliseconds. */
-  readonly expiresAtMs: number
+  /** Of the token it was opened with, or refreshed with last. */
+  readonly claims: TokenClaims
+  /** Without a subscription, and without a frame from the client since `timeMs` (of `performance.now`). */
+  isIdleSince(timeMs: number): boolean
   /** A frame from the client; undefined: it was binary. */
   receive(text: string | undefined): void
+  /** A ping from the client, or a pong that nobody asked for: it is counted. */
+  receiveControl(): void
   /** Closes the socket, telling the client why. Nothing when it is closed already. */
   close(why: CloseCode): void
   /** The socket is gone: releases what the connection holds. Idempotent. */
@@ -65,11 +82,17 @@ export interface Connection {
 }
 
 export function createConnection(
-  { claims, maxSubscriptions }: ConnectionOptions,
-  { socket, channels, log, metrics }: ConnectionDeps,
+  { claims, maxSubscriptions, frames }: ConnectionOptions,
+  { socket, channels, showings, log, metrics, claimsOf }: ConnectionDeps,
 ): Connection {
   const subscriptions = new Map<string, Subscription>()
-  const state: ConnectionState = { claims, subscriptions, maxSubscriptions }
+  const state: ConnectionState & { claims: TokenClaims } = {
+    claims,
+    subscriptions,
+    maxSubscriptions,
+  }
+  const bucket = new TokenBucket(frames, performance.now())
+  const lastShown: string[] = []
   let isOpen = true
   let waitingRequests = 0
   let lastRequest: Promise<void> = Promise.resolve()
@@ -82,9 +105,9 @@ export function createConnection(
     drained: () => socket.drained(),
   }
 
-  async function handle(text: string | undefined): Promise<void> {
+  async function handle(text: string | undefined, isBeyondRate: boolean): Promise<void> {
     if (!isOpen) return
-    const decision = decide(text, state)
+    const decision = isBeyondRate ? decideBeyondRate(text) : decide(text, state)
     switch (decision.kind) {
       case 'answer':
         return answer(decision.answer)
@@ -98,6 +121,8 @@ export function createConnection(
         subscriptions.delete(key)
         return answer(success(decision.requestId))
       }
+      case 'refresh':
+        return refresh(decision)
       case 'list':
         return answer(success(decision.requestId), {
           subscriptions: [...subscriptions.values()].map(listed),
@@ -136,6 +161,22 @@ export function createConnection(
     subscription.goLive()
   }
 
+  async function refresh({ requestId, token }: RefreshDecision): Promise<void> {
+    let fresh: TokenClaims
+    try {
+      fresh = await claimsOf(token)
+      requireSameHolder(fresh, state.claims)
+    } catch (error) {
+      if (!(error instanceof AppError)) {
+        log.error({ err: error, accountKey: claims.account_key }, 'socket.refresh_failed')
+      }
+      return answer(refusal(requestId, error))
+    }
+    state.claims = fresh
+    const expiresAt = new Date(fresh.exp * 1_000).toISOString()
+    answer(success(requestId), { expiresAt })
+  }
+
   function refuse(requestId: RequestId, error: unknown): void {
     const level = isRetryable(error) ? 'debug' : 'error'
     log[level]({ err: error, accountKey: claims.account_key }, 'socket.subscribe_failed')
@@ -146,8 +187,32 @@ export function createConnection(
     send(new Frame('answer', [answerFrame(content, extras)]))
   }
 
-  function send(frame: Frame): void {
-    if (isOpen && !socket.write(frame)) close('slowConsumer')
+  function send(frame: Frame, eventId?: string): void {
+    if (!isOpen) return
+    if (socket.write(frame)) {
+      if (eventId !== undefined && isFirstShowing(eventId)) {
+        showings.note(claims.account_key, eventId)
+      }
+      return
+    }
+    metrics.dropped.inc()
+    close('slowConsumer')
+  }
+
+  /** What is left is negative beyond the rate; whoever goes on then, as long as a burst, is closed. */
+  function takeFrame(): number {
+    const left = bucket.take(performance.now(), frames.burst + 1)
+    if (left < -frames.burst) close('tooManyRequests')
+    return left
+  }
+
+  /** An event that fits several subscriptions has reached one socket. */
+  function isFirstShowing(eventId: string): boolean {
+    if (subscriptions.size < 2) return true
+    if (lastShown.includes(eventId)) return false
+    lastShown.push(eventId)
+    if (lastShown.length > MAX_LAST_SHOWN) lastShown.shift()
+    return true
   }
 
   function close(why: CloseCode): void {
@@ -168,12 +233,19 @@ export function createConnection(
     get subscriptionCount() {
       return subscriptions.size
     },
-    expiresAtMs: claims.exp * 1_000,
+    get claims() {
+      return state.claims
+    },
+    isIdleSince: (timeMs) => subscriptions.size === 0 && bucket.atMs <= timeMs,
+    receiveControl() {
+      takeFrame()
+    },
     receive(text) {
+      const isBeyondRate = takeFrame() < 0
       // n.b. a socket that is not read holds its client back by TCP: requests wait there, not in our memory.
       if (++waitingRequests === MAX_WAITING_REQUESTS) socket.pause()
       lastRequest = lastRequest.then(async () => {
-        await handle(text)
+        await handle(text, isBeyondRate)
         if (waitingRequests-- === MAX_WAITING_REQUESTS) socket.resume()
       })
     },

@@ -6,57 +6,86 @@ import { WebSocket } from 'ws'
 import type { ClientSocket, Connection } from './connection.ts'
 import type { Frame } from './frame.ts'
 import type { FrameWriter } from './frame-writer.ts'
+import type { EdgeMetrics } from './metrics.ts'
+import type { Seat } from './seats.ts'
+
+/** What a socket needs when it is open. */
+export interface Attachment {
+  writer: FrameWriter
+  connection: Connection
+  seat: Seat
+  metrics: Pick<EdgeMetrics, 'received' | 'receivedBytes'>
+}
 
 export class EdgeSocket extends WebSocket implements ClientSocket {
-  #writer: FrameWriter | undefined
-  #connection: Connection | undefined
+  #attached: Attachment | undefined
   /** A ping was sent and not answered yet. */
   isUnanswered = false
   pingTurn = 0
 
   /** Once, when it is open. */
-  attach(writer: FrameWriter, connection: Connection): void {
-    this.#writer = writer
-    this.#connection = connection
+  attach(attachment: Attachment): void {
+    this.#attached = attachment
     this.on('message', onMessage)
+    this.on('ping', onPing)
     this.on('pong', onPong)
     this.on('error', onError)
+    this.once('close', onClose)
+  }
+
+  get attached(): Attachment {
+    if (this.#attached === undefined) throw new Error('the socket is not attached yet')
+    return this.#attached
   }
 
   get connection(): Connection {
-    if (this.#connection === undefined) throw new Error('the socket is not attached yet')
-    return this.#connection
+    return this.attached.connection
   }
 
   write(frame: Frame): boolean {
-    return this.#writer?.write(frame) ?? false
+    return this.attached.writer.write(frame)
   }
 
   get isCongested(): boolean {
-    return this.#writer?.isCongested ?? false
+    return this.attached.writer.isCongested
   }
 
   async drained(): Promise<void> {
-    await this.#writer?.drained()
+    await this.attached.writer.drained()
   }
 
   /** n.b. ws itself calls it too, to answer the client's closing: what waits goes first. */
   override close(code?: number, reason?: string | Buffer): void {
-    this.#writer?.flush()
+    this.#attached?.writer.flush()
     super.close(code, reason)
   }
 }
 
 function onMessage(this: WebSocket, data: WebSocket.RawData, isBinary: boolean): void {
-  const { connection } = this as EdgeSocket
+  const { connection, metrics } = (this as EdgeSocket).attached
+  metrics.received.inc()
+  metrics.receivedBytes.inc((data as Buffer).length)
   connection.receive(isBinary ? undefined : String(data))
 }
 
+/** n.b. ws answers it, and keeps no more than a few answers waiting. */
+function onPing(this: WebSocket): void {
+  ;(this as EdgeSocket).connection.receiveControl()
+}
+
 function onPong(this: WebSocket): void {
-  ;(this as EdgeSocket).isUnanswered = false
+  const socket = this as EdgeSocket
+  if (!socket.isUnanswered) socket.connection.receiveControl()
+  socket.isUnanswered = false
 }
 
 /** n.b. ws has answered a breach of its protocol by closing already: nothing may follow its close frame. */
 function onError(this: WebSocket): void {
   ;(this as EdgeSocket).connection.end()
+}
+
+function onClose(this: WebSocket): void {
+  const { connection, seat } = (this as EdgeSocket).attached
+  connection.end()
+  seat.release()
 }

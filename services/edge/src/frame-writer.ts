@@ -41,7 +41,12 @@ export interface FrameWritersDeps {
 export class FrameWriters implements Disposable {
   readonly options: Readonly<FrameWritersOptions>
   readonly #metrics: FrameWritersDeps['metrics']
-  readonly #frameCounts: Record<FrameKind, number> = { answer: 0, state_change: 0, event: 0, gap: 0 }
+  readonly #frameCounts: Record<FrameKind, number> = {
+    answer: 0,
+    state_change: 0,
+    event: 0,
+    gap: 0,
+  }
   readonly #timestampsMs: number[] = []
   #writes = 0
   #joinedWrites = 0

@@ -1,36 +1,44 @@
 /**
- * The gateway: `GET /v1/socket`, the sockets it opened, and what is common to their lives: pings, the end of a token, the farewell.
+ * The gateway: upgrades at `GET /v1/socket`, the sockets they became, and their farewell.
  *
- * A client without a valid token is answered over HTTP, before the upgrade, with a problem document.
+ * Who may not open one is answered over HTTP, before the upgrade, with a problem document.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { LIMITS, type TokenClaims } from '@signalbox/contracts'
-import { InvalidInputError, type Log, type TokenVerifier, UnavailableError } from '@signalbox/kit'
+import { LIMITS } from '@signalbox/contracts'
+import { InvalidInputError, type Log } from '@signalbox/kit'
 import type { FastifyInstance } from 'fastify'
 import { WebSocketServer } from 'ws'
+import type { Admission } from './admission.ts'
 import type { ChannelRegistry } from './channel-registry.ts'
 import { createConnection } from './connection.ts'
 import { EdgeSocket } from './edge-socket.ts'
 import type { FrameWriters } from './frame-writer.ts'
-import { handshakeOf, selectSubprotocol, tokenOf } from './handshake.ts'
+import { selectSubprotocol } from './handshake.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { CLOSE_TIMEOUT_MS, MAX_FRAGMENTS } from './limits.ts'
 import type { EdgeMetrics } from './metrics.ts'
 import { answerPlainly, refuse } from './refusal.ts'
+import type { Seat } from './seats.ts'
+import type { Showings } from './showings.ts'
+import type { Rate } from './token-bucket.ts'
 
 const PATH = '/v1/socket'
 
 export interface GatewayOptions {
-  maxConnections: number
   maxSubscriptions: number
+  /** Of frames from one client. */
+  frames: Rate
+  /** How long a socket may be without a subscription and say nothing; 0: for ever. */
+  maxIdleMs: number
 }
 
 export interface GatewayDeps {
-  verifyToken: TokenVerifier
+  admission: Admission
   channels: Pick<ChannelRegistry, 'hold'>
+  showings: Pick<Showings, 'note'>
   writers: FrameWriters
-  /** Open sockets; the gateway keeps it, metrics read it. */
+  /** Open sockets; the gateway keeps it, others read it. */
   sockets: Set<EdgeSocket>
   log: Log
   metrics: EdgeMetrics
@@ -39,8 +47,8 @@ export interface GatewayDeps {
 /** Takes the upgrades of `app`'s server; closing the app closes the sockets with 1001. */
 export function addGateway(
   app: FastifyInstance,
-  { maxConnections, maxSubscriptions }: GatewayOptions,
-  { verifyToken, channels, writers, sockets, log, metrics }: GatewayDeps,
+  { maxSubscriptions, frames, maxIdleMs }: GatewayOptions,
+  { admission, channels, showings, writers, sockets, log, metrics }: GatewayDeps,
 ): void {
   // n.b. the types do not know `closeTimeout` yet; ws does.
   const settings = {
@@ -53,8 +61,7 @@ export function addGateway(
     handleProtocols: selectSubprotocol,
   }
   const server = new WebSocketServer(settings)
-  const heartbeat = startHeartbeat(sockets)
-  let isClosing = false
+  const heartbeat = startHeartbeat({ maxIdleMs }, sockets)
 
   app.get(PATH, { schema: { hide: true } as object }, () => {
     throw new InvalidInputError('open this address as a WebSocket')
@@ -64,7 +71,7 @@ export function addGateway(
     else void upgrade(request, stream, head)
   })
   app.addHook('preClose', async () => {
-    isClosing = true
+    admission.close()
     heartbeat.stop()
     const open = [...sockets]
     const gone = open.map((socket) => new Promise((resolve) => socket.once('close', resolve)))
@@ -76,30 +83,40 @@ export function addGateway(
     // n.b. until ws has the stream, its errors would be nobody's: an unheard one ends the process.
     const onError = () => stream.destroy()
     stream.on('error', onError)
+    let seat: Seat | undefined
     try {
-      const claims = await verifyToken(tokenOf(handshakeOf(request)))
-      if (isClosing) throw new UnavailableError('this edge is shutting down')
-      if (sockets.size >= maxConnections) {
-        throw new UnavailableError('this edge holds as many connections as it may')
-      }
-      stream.off('error', onError)
-      server.handleUpgrade(request, stream, head, (socket) => open(socket, stream, claims))
+      seat = await admission.admit(request)
     } catch (error) {
-      refuse(request, stream, error)
+      return refuseUpgrade(request, stream, error)
     }
+    stream.off('error', onError)
+    let isOpen = false
+    server.handleUpgrade(request, stream, head, (socket) => {
+      isOpen = true
+      open(socket, stream, seat)
+    })
+    // n.b. ws has answered what is wrong with the handshake itself, and calls back in the same turn or never.
+    if (!isOpen) seat.release()
   }
 
-  function open(socket: EdgeSocket, stream: Duplex, claims: TokenClaims): void {
+  function refuseUpgrade(request: IncomingMessage, stream: Duplex, error: unknown): void {
+    const code = refuse(request, stream, error)
+    metrics.refusals.inc({ code })
+    log[code === 'SB_INTERNAL' ? 'error' : 'debug']({ err: error, code }, 'socket.refused')
+  }
+
+  function open(socket: EdgeSocket, stream: Duplex, seat: Seat): void {
+    const { claims } = seat
+    const { claimsOf } = admission
     const connection = createConnection(
-      { claims, maxSubscriptions },
-      { socket, channels, log, metrics },
+      { claims, maxSubscriptions, frames },
+      { socket, channels, showings, log, metrics, claimsOf },
     )
-    socket.attach(writers.open(stream, socket), connection)
+    socket.attach({ writer: writers.open(stream, socket), connection, seat, metrics })
     sockets.add(socket)
     heartbeat.begin(socket)
     socket.once('close', (code) => {
       sockets.delete(socket)
-      connection.end()
       log.debug({ accountKey: claims.account_key, code }, 'socket.closed')
     })
   }

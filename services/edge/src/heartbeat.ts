@@ -1,5 +1,6 @@
 /**
- * What comes to every socket with time: pings, the end of its token. One timer for all of them.
+ * What comes to every socket with time: pings, the end of its token, the end of patience with one that asks for nothing. One timer for
+ * all of them.
  *
  * Pings are spread: a socket's *turn* comes once in `PING_INTERVAL_MS`, in the second in which it was opened.
  */
@@ -16,7 +17,16 @@ export interface BeatenSocket {
   pingTurn: number
   ping(): void
   terminate(): void
-  readonly connection: { readonly expiresAtMs: number; close(why: 'tokenExpired'): void }
+  readonly connection: {
+    readonly claims: { readonly exp: number }
+    isIdleSince(timeMs: number): boolean
+    close(why: 'tokenExpired' | 'idle'): void
+  }
+}
+
+export interface HeartbeatOptions {
+  /** How long a socket may be without a subscription and say nothing; 0: for ever. */
+  maxIdleMs: number
 }
 
 export interface Heartbeat {
@@ -25,14 +35,21 @@ export interface Heartbeat {
   stop(): void
 }
 
-export function startHeartbeat(sockets: Iterable<BeatenSocket>): Heartbeat {
+export function startHeartbeat(
+  { maxIdleMs }: HeartbeatOptions,
+  sockets: Iterable<BeatenSocket>,
+): Heartbeat {
   let turn = 0
 
   const timer = setInterval(() => {
     turn = (turn + 1) % TURNS
     const nowMs = Date.now()
+    const idleSinceMs = performance.now() - maxIdleMs
     for (const socket of sockets) {
       endInTime(socket, nowMs)
+      if (maxIdleMs > 0 && socket.connection.isIdleSince(idleSinceMs)) {
+        socket.connection.close('idle')
+      }
       if (socket.pingTurn === turn) beat(socket)
     }
   }, TICK_MS)
@@ -47,7 +64,7 @@ export function startHeartbeat(sockets: Iterable<BeatenSocket>): Heartbeat {
 }
 
 function endInTime({ connection }: BeatenSocket, nowMs: number): void {
-  if (connection.expiresAtMs <= nowMs) connection.close('tokenExpired')
+  if (connection.claims.exp * 1_000 <= nowMs) connection.close('tokenExpired')
 }
 
 /** n.b. what a socket that is not being read has answered cannot be known. */

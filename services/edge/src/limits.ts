@@ -9,6 +9,20 @@ export const DEFAULT_MAX_SUBSCRIPTIONS = 100
 /** Queues of the relay: one edge relays what one process can. */
 export const DEFAULT_RELAY_PARTITIONS = 1
 
+/** Sockets of one address (of IPv6: of one /64), of one account, of one person. */
+export const DEFAULT_MAX_PER_ADDRESS = 1_000
+export const DEFAULT_MAX_PER_ACCOUNT = 10_000
+export const DEFAULT_MAX_PER_PERSON = 50
+
+/** New sockets per second. */
+export const DEFAULT_ACCEPTS_PER_SECOND = 500
+
+/** Frames from one client per second. At once may come more: it begins with its subscriptions. */
+export const DEFAULT_FRAMES_PER_SECOND = 100
+
+/** How long a socket may be without a subscription and say nothing. */
+export const DEFAULT_MAX_IDLE_MS = 300_000
+
 /** Unsent bytes of one socket; beyond them its client is too slow to keep. */
 export const DEFAULT_MAX_BUFFERED_BYTES = 1024 * 1024
 

@@ -2,7 +2,7 @@ import { createTopology, openAmqpBroker } from '@signalbox/broker'
 import { orExit, parseConfig, runService } from '@signalbox/kit'
 import { channelBounds, openRedisStore } from '@signalbox/store'
 import { createEdge } from './app.ts'
-import { config as schema } from './config.ts'
+import { edgeOptionsOf, config as schema } from './config.ts'
 
 const config = orExit(() => parseConfig(schema, process.env))
 
@@ -16,17 +16,7 @@ await runService({ name: 'edge', config }, async (scope) => {
   const bounds = channelBounds(config)
   const store = scope.use(openRedisStore({ url: config.REDIS_URL, namespace, log, bounds }))
   const { app } = scope.use(
-    await createEdge(
-      {
-        tokenSecret: config.SIGNALBOX_TOKEN_SECRET,
-        maxConnections: config.SIGNALBOX_EDGE_MAX_CONNECTIONS,
-        maxSubscriptions: config.SIGNALBOX_EDGE_MAX_SUBSCRIPTIONS,
-        joinMs: config.SIGNALBOX_EDGE_JOIN_MS,
-        maxBufferedBytes: config.SIGNALBOX_EDGE_MAX_BUFFERED_BYTES,
-        relayPartitions: config.SIGNALBOX_RELAY_PARTITIONS,
-      },
-      { ...scope, broker, store },
-    ),
+    await createEdge(edgeOptionsOf(config, { log }), { ...scope, broker, store }),
   )
   await app.listen({ port: config.PORT, host: config.HOST })
 })

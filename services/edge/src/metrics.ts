@@ -36,6 +36,32 @@ export function createEdgeMetrics(registry: Metrics, sockets: Population) {
     closes: counter(registry, 'signalbox_edge_closes_total', 'WebSockets that the edge closed.', [
       'reason',
     ]),
+    dropped: counter(
+      registry,
+      'signalbox_edge_frames_dropped_total',
+      'Frames that were not sent, because too much waited for the client; it is closed then.',
+    ),
+    received: counter(
+      registry,
+      'signalbox_edge_frames_received_total',
+      'Messages that clients sent.',
+    ),
+    receivedBytes: counter(
+      registry,
+      'signalbox_edge_received_bytes_total',
+      'Bytes of the messages that clients sent.',
+    ),
+    refusals: counter(
+      registry,
+      'signalbox_edge_refusals_total',
+      'Upgrades that were refused, by the code of the answer.',
+      ['code'],
+    ),
+    unrecorded: counter(
+      registry,
+      'signalbox_edge_showings_unrecorded_total',
+      'Showings of events that their biographies were not told of, because the store was away for too long.',
+    ),
     missed: counter(
       registry,
       'signalbox_edge_missed_total',

@@ -28,10 +28,12 @@ export const ANSWER_CODES: readonly ErrorCode[] = [
   'SB_INVALID_JSON',
   'SB_INVALID_INPUT',
   'SB_INVALID_EXPRESSION',
+  'SB_UNAUTHENTICATED',
   'SB_FORBIDDEN',
   'SB_UNKNOWN_ACTION',
   'SB_TOO_MANY',
   'SB_INTERNAL',
+  'SB_UNAVAILABLE',
   'SB_STORE_UNAVAILABLE',
 ]
 
@@ -52,6 +54,8 @@ export interface AnswerExtras {
   /** JSON: the states were encoded when they were kept. */
   snapshotJson?: string
   subscriptions?: ListedSubscription[]
+  /** RFC 3339. */
+  expiresAt?: string
 }
 
 /** What a decision depends on. */
@@ -77,6 +81,12 @@ export interface RepeatDecision {
   wishes: Wishes
 }
 
+export interface RefreshDecision {
+  kind: 'refresh'
+  requestId: RequestId
+  token: string
+}
+
 /** All but `answer` are answered when they are done; `repeat`: it is there, and the client asks how it stands. */
 export type Decision =
   | { kind: 'answer'; answer: SocketAnswer }
@@ -84,6 +94,7 @@ export type Decision =
   | RepeatDecision
   | { kind: 'unsubscribe'; requestId: RequestId; selector: Selector }
   | { kind: 'list'; requestId: RequestId }
+  | RefreshDecision
 
 /** `text` undefined: a binary frame. Never throws. */
 export function decide(text: string | undefined, state: ConnectionState): Decision {
@@ -95,6 +106,29 @@ export function decide(text: string | undefined, state: ConnectionState): Decisi
   } catch (error) {
     return { kind: 'answer', answer: refusal(requestId, error) }
   }
+}
+
+/** To a frame that comes faster than frames may; it is not looked at further. */
+export function decideBeyondRate(text: string | undefined): Decision {
+  let requestId: RequestId | null = null
+  try {
+    requestId = requestIdOf(parseFrame(text))
+  } catch {
+    // It is refused for its haste, whatever else is wrong with it.
+  }
+  const error = new AppError('SB_TOO_MANY', 'requests come faster than they may', {
+    retryable: true,
+  })
+  return { kind: 'answer', answer: refusal(requestId, error) }
+}
+
+/** A token may be replaced by another of the same person, or of the account, and of no other. */
+export function requireSameHolder(fresh: TokenClaims, present: TokenClaims): void {
+  const isSame =
+    fresh.account_key === present.account_key &&
+    fresh.sub === present.sub &&
+    fresh.scope === present.scope
+  if (!isSame) throw forbidden('data.token', 'the token is for somebody else')
 }
 
 export function success(requestId: RequestId): SocketAnswer {
@@ -121,7 +155,7 @@ export function refusal(requestId: RequestId | null, error: unknown): SocketAnsw
 /** In the key order of the protocol. */
 export function answerFrame(
   { request_id, errors, status }: SocketAnswer,
-  { cursor, recovered, snapshotJson, subscriptions }: AnswerExtras = {},
+  { cursor, recovered, snapshotJson, subscriptions, expiresAt }: AnswerExtras = {},
 ): string {
   const plain = JSON.stringify({ request_id, errors, status })
   const extras = [
@@ -129,6 +163,7 @@ export function answerFrame(
     ...(recovered === undefined ? [] : [`,"recovered":${recovered}`]),
     ...(snapshotJson === undefined ? [] : [`,"snapshot":${snapshotJson}`]),
     ...(subscriptions === undefined ? [] : [`,"subscriptions":${JSON.stringify(subscriptions)}`]),
+    ...(expiresAt === undefined ? [] : [`,"expires_at":"${expiresAt}"`]),
   ]
   return extras.length === 0 ? plain : `${plain.slice(0, -1)}${extras.join('')}}`
 }
@@ -173,6 +208,8 @@ function decideRequest(frame: Record<string, unknown>, state: ConnectionState): 
       return decideUnsubscribe(requestId, eventSelector(request.data), state)
     case 'list':
       return { kind: 'list', requestId }
+    case 'refresh_token':
+      return { kind: 'refresh', requestId, token: request.data.token }
   }
 }
 

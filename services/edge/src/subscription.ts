@@ -23,7 +23,8 @@ import { snapshotJson } from './state-change.ts'
 
 /** Where a subscription's frames go; its connection. */
 export interface Outlet {
-  send(frame: Frame): void
+  /** `eventId`: of the event that it shows. */
+  send(frame: Frame, eventId?: string): void
   /** So much waits for the client that reading more has to wait, too. */
   readonly isCongested: boolean
   /** Resolves when it is not, or the client is gone. */
@@ -302,7 +303,8 @@ export class Subscription implements ChannelListener {
   }
 
   #send(message: LiveMessage): void {
-    this.#deps.outlet.send(message.frame(this.#prefix, { withCursor: this.#isResuming }))
+    const frame = message.frame(this.#prefix, { withCursor: this.#isResuming })
+    this.#deps.outlet.send(frame, message.position.id)
   }
 
   /** What is before `end` is missed for good. */

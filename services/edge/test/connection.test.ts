@@ -1,4 +1,4 @@
-import type { Entity } from '@signalbox/contracts'
+import type { Entity, TokenClaims } from '@signalbox/contracts'
 import { createMetrics, silentLog, UnavailableError } from '@signalbox/kit'
 import type { Channel } from '@signalbox/store'
 import { waitFor } from '@signalbox/testkit'
@@ -9,6 +9,7 @@ import { type ClientSocket, createConnection } from '../src/connection.ts'
 import type { Frame } from '../src/frame.ts'
 import { LiveMessage } from '../src/live-message.ts'
 import { createEdgeMetrics } from '../src/metrics.ts'
+import { NO_LIMIT, noToken } from './connection-parts.ts'
 import { okFrame, subscribeTo, unsubscribeFrom } from './edge-bed.ts'
 import { textOf } from './frame-text.ts'
 
@@ -68,8 +69,8 @@ class FakeRegistry {
     }
   }
 
-  change(personKey: string, entity: Entity): void {
-    this.position = { epoch: 'e', offset: this.position.offset + 1, id: 'm' }
+  change(personKey: string, entity: Entity, id = 'm'): void {
+    this.position = { epoch: 'e', offset: this.position.offset + 1, id }
     const message = new LiveMessage({
       position: this.position,
       content: { kind: 'state_change', entity },
@@ -83,14 +84,20 @@ class FakeRegistry {
   }
 }
 
-function openConnection({ maxSubscriptions = 10 } = {}) {
+const CLAIMS: TokenClaims = { account_key: 'demo', scope: 'account', exp: 2_000_000_000 }
+
+function openConnection({ maxSubscriptions = 10, frames = NO_LIMIT } = {}) {
   const socket = new FakeSocket()
   const channels = new FakeRegistry()
+  const shownEvents: string[] = []
+  const tokens = new Map<string, Promise<TokenClaims>>()
   const connection = createConnection(
-    { claims: { account_key: 'demo', scope: 'account', exp: 0 }, maxSubscriptions },
+    { claims: CLAIMS, maxSubscriptions, frames },
     {
       socket,
       channels,
+      showings: { note: (accountKey, eventId) => shownEvents.push(`${accountKey} ${eventId}`) },
+      claimsOf: (token) => tokens.get(token) ?? noToken(),
       log: silentLog,
       metrics: createEdgeMetrics(createMetrics({ withProcessMetrics: false }), new Set()),
     },
@@ -99,6 +106,9 @@ function openConnection({ maxSubscriptions = 10 } = {}) {
     socket,
     channels,
     connection,
+    shownEvents,
+    /** By what the client calls them: claims, or why they are not believed. */
+    tokens,
     async ask(...requests: object[]) {
       const before = socket.sent.length
       for (const request of requests) connection.receive(JSON.stringify(request))
@@ -237,5 +247,113 @@ describe('a connection', () => {
       }),
       { numRuns: 50 },
     )
+  })
+})
+
+const answersOf = (frames: string[]) =>
+  frames.map(
+    (text) => JSON.parse(text) as { request_id: unknown; status: number; errors: object[] },
+  )
+
+describe('a connection whose client sends faster than it may', () => {
+  const RATE = { perSecond: 1, burst: 5 }
+  const LIST = { action: 'list', request_id: 1 }
+
+  it('answers 429 under the request_id, and does not do what was asked', async () => {
+    const { connection, ask } = openConnection({ frames: RATE })
+    await ask(...Array<object>(5).fill(LIST))
+    const [answer] = answersOf(await ask(subscribeTo('p1', 'flow', 'late')))
+    expect(answer).toEqual({
+      request_id: 'late',
+      status: 429,
+      errors: [{ code: 'SB_TOO_MANY', message: 'requests come faster than they may' }],
+    })
+    expect(connection.subscriptionCount).toBe(0)
+  })
+
+  it('closes with 4003 when that goes on as long as a burst', async () => {
+    const { socket, connection, ask } = openConnection({ frames: RATE })
+    const answers = answersOf(await ask(...Array<object>(10).fill(LIST)))
+    expect(answers.map(({ status }) => status)).toEqual([
+      ...Array<number>(5).fill(200),
+      ...Array<number>(5).fill(429),
+    ])
+    connection.receive(JSON.stringify(LIST))
+    expect(socket.ended).toEqual([[4003, 'too many requests']])
+  })
+
+  it('counts pings as well, which nobody answers with an error', () => {
+    const { socket, connection } = openConnection({ frames: RATE })
+    for (let count = 0; count < 10; count++) connection.receiveControl()
+    expect(socket.ended).toEqual([])
+    connection.receiveControl()
+    expect(socket.ended).toEqual([[4003, 'too many requests']])
+  })
+})
+
+describe('a connection whose token is refreshed', () => {
+  const refresh = (token: string, requestId: number) => ({
+    action: 'refresh_token',
+    request_id: requestId,
+    data: { token },
+  })
+  const later = { ...CLAIMS, exp: CLAIMS.exp + 60, jti: 'fresh' }
+
+  it('takes the new one and says when it ends', async () => {
+    const { connection, tokens, ask } = openConnection()
+    tokens.set('fresh', Promise.resolve(later))
+    expect(await ask(refresh('fresh', 7))).toEqual([
+      `{"request_id":7,"errors":[],"status":200,"expires_at":"${new Date(later.exp * 1_000).toISOString()}"}`,
+    ])
+    expect(connection.claims).toEqual(later)
+  })
+
+  it.each<[string, Partial<TokenClaims>]>([
+    ['another account', { account_key: 'other' }],
+    ['a person instead of the account', { scope: undefined, sub: 'p1' }],
+    ['a person besides the account', { sub: 'p1' }],
+  ])('refuses the token of %s with 403, and keeps the one it has', async (_what, claims) => {
+    const { connection, tokens, ask } = openConnection()
+    tokens.set('other', Promise.resolve({ ...later, ...claims }))
+    expect(answersOf(await ask(refresh('other', 1)))).toMatchObject([
+      { status: 403, errors: [{ code: 'SB_FORBIDDEN', path: 'data.token' }] },
+    ])
+    expect(connection.claims).toEqual(CLAIMS)
+  })
+
+  it('answers 401 to one that is not valid, 503 when that cannot be known now', async () => {
+    const { connection, tokens, ask } = openConnection()
+    const away = Promise.reject(new UnavailableError('the keys cannot be had now'))
+    tokens.set('unknowable', away)
+    const answers = answersOf(await ask(refresh('nonsense', 1), refresh('unknowable', 2)))
+    expect(answers.map(({ status }) => status)).toEqual([401, 503])
+    expect(connection.claims).toEqual(CLAIMS)
+  })
+
+  it('ends with the last of several that were sent at once', async () => {
+    const { connection, tokens, ask } = openConnection()
+    const { gate, open } = gated()
+    tokens.set(
+      'slow',
+      gate.then(() => ({ ...later, jti: 'slow' })),
+    )
+    tokens.set('quick', Promise.resolve({ ...later, jti: 'quick' }))
+    const answers = ask(refresh('slow', 1), refresh('quick', 2))
+    open()
+    expect(answersOf(await answers).map(({ request_id }) => request_id)).toEqual([1, 2])
+    expect(connection.claims.jti).toBe('quick')
+  })
+})
+
+describe('what a connection tells of showings', () => {
+  it('is each event once, by however many subscriptions it came, and none that was not sent', async () => {
+    const { channels, socket, shownEvents, ask } = openConnection()
+    await ask(subscribeTo('p1', 'flow', 1), subscribeTo('p1', 'step', 2))
+    channels.change('p1', 'flow', 'a')
+    channels.change('p1', 'step', 'a')
+    channels.change('p1', 'step', 'b')
+    socket.hasRoom = false
+    channels.change('p1', 'flow', 'c')
+    expect(shownEvents).toEqual(['demo a', 'demo b'])
   })
 })

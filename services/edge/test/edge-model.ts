@@ -17,6 +17,7 @@ import { type ClientSocket, type Connection, createConnection } from '../src/con
 import type { Frame } from '../src/frame.ts'
 import { createEdgeMetrics } from '../src/metrics.ts'
 import { currentState, encodePayload } from '../src/state-change.ts'
+import { NO_LIMIT, noToken, UNTOLD } from './connection-parts.ts'
 import { textOf } from './frame-text.ts'
 
 export const ACCOUNT = 'demo'
@@ -258,8 +259,19 @@ export class ModelClient {
       resume: () => undefined,
     }
     const connection = createConnection(
-      { claims: { account_key: ACCOUNT, scope: 'account', exp: 0 }, maxSubscriptions: 10 },
-      { socket, channels: edge.registry, log: silentLog, metrics: edge.metrics },
+      {
+        claims: { account_key: ACCOUNT, scope: 'account', exp: 0 },
+        maxSubscriptions: 10,
+        frames: NO_LIMIT,
+      },
+      {
+        socket,
+        channels: edge.registry,
+        showings: UNTOLD,
+        claimsOf: noToken,
+        log: silentLog,
+        metrics: edge.metrics,
+      },
     )
     this.#connection = connection
     this.#asked.clear()

@@ -12,6 +12,7 @@ import { decodeMessage } from '../src/live-message.ts'
 import { createEdgeMetrics } from '../src/metrics.ts'
 import { filterOf, matches } from '../src/selector.ts'
 import { currentState, encodePayload } from '../src/state-change.ts'
+import { NO_LIMIT, noToken, UNTOLD } from './connection-parts.ts'
 import { okFrame } from './edge-bed.ts'
 import { textOf } from './frame-text.ts'
 
@@ -46,7 +47,11 @@ function startEdge() {
     connect(claims: { account_key?: string; sub?: string; scope?: 'account' }) {
       const sent: string[] = []
       const connection = createConnection(
-        { claims: { account_key: 'demo', exp: 0, ...claims }, maxSubscriptions: 50 },
+        {
+          claims: { account_key: 'demo', exp: 0, ...claims },
+          maxSubscriptions: 50,
+          frames: NO_LIMIT,
+        },
         {
           socket: {
             write(frame: Frame) {
@@ -60,6 +65,8 @@ function startEdge() {
             resume: () => undefined,
           },
           channels: registry,
+          showings: UNTOLD,
+          claimsOf: noToken,
           log: silentLog,
           metrics,
         },
