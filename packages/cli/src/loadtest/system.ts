@@ -58,6 +58,8 @@ async function startOwnSystem(
       SIGNALBOX_NAMESPACE: NAMESPACE,
       SIGNALBOX_ADMIN_KEY: adminKey,
       SIGNALBOX_TOKEN_SECRET: tokenSecret,
+      // All subscribers come from one address, and come back all at once after a fault.
+      SIGNALBOX_EDGE_MAX_CONNECTIONS_PER_ADDRESS: '10000',
     }
     const several = (count: number, name: string): Promise<Service[]> => {
       const entry = new URL(`${name}/src/main.ts`, SERVICES)
