@@ -26,6 +26,7 @@ export {
   TooManyError,
   UnavailableError,
 } from './errors.ts'
+export { gatherWrites } from './gathered-writes.ts'
 export {
   bearerOf,
   createHttpApp,

@@ -348,7 +348,7 @@ export type Progress =
 
 /**
  * How far the work on an event is, in pieces whose names are the caller's: so that what comes again is not done again. Forgotten some time
- * after the last change (`progressTtlMs`), or when the store loses data: what comes again after that is done again. Plans and outcomes
+ * after a piece of work was last begun, or done for the first time (`progressTtlMs`), or when the store loses data: what comes again after that is done again. Plans and outcomes
  * are JSON, and are returned as they were given. `facts` are recorded in the event's biography in the same atomic step.
  *
  * Bounded per account by count as well (`maxProgress` events): what began longest ago falls off first, and is counted (`forgotten`). Work that
@@ -453,7 +453,7 @@ export interface StoreBounds {
   /** Current states that a channel keeps, the newest: default 100, and 30 days after the last change. */
   maxChannelStates?: number
   channelStateTtlMs?: number
-  /** Progress of an event, after its last change: default 24 hours, which is also the longest delay of a retry. */
+  /** Progress of an event, after work on it last began: default 24 hours, which is also the longest delay of a retry. */
   progressTtlMs?: number
   /** Events with progress per account: default 1,000,000. */
   maxProgress?: number

@@ -5,8 +5,9 @@
  * before anybody may use it, and when it fails the connection counts as failed. What is down is logged when it begins and when its reason
  * changes, and the return says how many attempts it took: an outage writes a handful of lines, however long it lasts.
  */
+import type { Writable } from 'node:stream'
 import { setImmediate as laterTurn } from 'node:timers/promises'
-import { ConfigError, type Log, maskUrl, UnavailableError } from '@signalbox/kit'
+import { ConfigError, gatherWrites, type Log, maskUrl, UnavailableError } from '@signalbox/kit'
 import { type ChannelModel, connect, type RecoveringChannelModel } from 'amqplib'
 import { atMost } from './at-most.ts'
 
@@ -154,6 +155,7 @@ export class AmqpConnection {
       if (this.#session?.model === model) this.#lost(reason)
     })
     try {
+      gatherFrames(model)
       await this.#setUp(model)
       await laterTurn()
       if (lost.signal.aborted) throw new Error(reason)
@@ -202,6 +204,17 @@ export class AmqpConnection {
     this.#blocked = undefined
     this.#log.info({ ...this.#identity, durationMs }, 'connection.unblocked')
     for (const listener of [...this.#listeners]) listener.onUnblocked?.()
+  }
+}
+
+/** amqplib writes each frame by itself. Its types do not tell of the socket; without it nothing is gathered. */
+function gatherFrames({ connection }: ChannelModel): void {
+  const { stream } = connection as { stream?: Writable }
+  if (!stream) return
+  const write = stream.write.bind(stream) as (...args: unknown[]) => boolean
+  stream.write = (...args: unknown[]) => {
+    gatherWrites(stream)
+    return write(...args)
   }
 }
 

@@ -69,6 +69,7 @@ export function createMemoryProgress(
   return {
     async begin(accountKey, eventId, work, plan, facts) {
       const progress = known(accountKey, eventId, work)
+      if (progress.state === 'begun') keep(accountKey, eventId, work, progress)
       if (progress.state !== 'new') return progress
       keep(accountKey, eventId, work, { state: 'begun', plan })
       await tell(accountKey, eventId, facts)
@@ -82,6 +83,7 @@ export function createMemoryProgress(
 
     async complete(accountKey, eventId, work, outcome, facts) {
       const progress = known(accountKey, eventId, work)
+      if (progress.state === 'begun') keep(accountKey, eventId, work, progress)
       if (progress.state !== 'new') return progress
       keep(accountKey, eventId, work, { state: 'done', outcome })
       await tell(accountKey, eventId, facts)

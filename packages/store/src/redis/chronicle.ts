@@ -15,6 +15,7 @@ import type { StoreBounds } from '../ports.ts'
 import type { RedisConnection } from './connection.ts'
 import { gathered } from './gathering.ts'
 import type { Keys } from './keys.ts'
+import { createPacing } from './pacing.ts'
 
 /** How a value of a piece of work begins. */
 export const BEGUN = '?'
@@ -24,6 +25,8 @@ export const DONE_IF_NEW = '!'
 
 /** Progress is kept a little longer than asked, so that not every change has to move its end. */
 const PROGRESS_SLACK = 1.1
+/** It is moved before it has to be: what was begun is finished within the difference. */
+const PROGRESS_RENEWAL = 1.05
 
 /** KEYS: the index, the count of the forgotten. ARGV: ms to keep, biographies to keep. Leaves what fell off in `excess`. */
 export const FORGET_BIOGRAPHIES = `
@@ -40,38 +43,42 @@ if expired + #excess > 0 then redis.call('INCRBY', KEYS[2], expired + #excess) e
 `
 
 /**
- * KEYS[3]: the events with progress; then of each entry its progress and its biography. ARGV[3]: ms to keep facts without an event, ms to keep
- * progress, the same and a little more, events with progress to keep, how long a progress key is before its event_id; then of each entry
- * its work (empty: facts only), the work's value, `1` when it has the `received` fact, its facts as a JSON list (empty: none). Events that are
- * received together keep their order, a microsecond apart. Returns for each entry the value that its work had before, unless that did not
- * matter; the events whose biographies fell off; the events whose progress is too much.
+ * KEYS[3]: the events with progress; then of each entry its progress and its biography. ARGV[3]: ms to keep facts without an event, ms of
+ * progress left at which to keep it anew, ms to keep it, events with progress to keep, how long a progress key is before its event_id, `1` when it is time to
+ * forget; then of each entry its work (empty: facts only), the work's value, `1` when it has the `received` fact, its facts as a JSON list
+ * (empty: none). Events that are received together keep their order, a microsecond apart. Returns for each entry the value that its work had
+ * before, unless that did not matter; the events whose biographies fell off; the events whose progress is too much.
+ *
+ * What costs is each call: so what is done for the first time with a `received` fact is taken for the first work on its event (where it is not,
+ * the event is among those with progress twice), and what was begun is finished without a look at how long it is kept, which was seen to when it was begun a moment ago.
  */
 const WRITE = `
-local time = redis.call('TIME')
-local received = time[1] * 1000000 + time[2]
 local call, ttl = redis.call, tonumber(ARGV[4])
-local known, fresh, at = {}, {}, 8
+local known, fresh, received, at = {}, {}, {}, 9
 for k = 4, #KEYS, 2 do
-  local entry, work, value, facts = k / 2 - 1, ARGV[at], ARGV[at + 1], ARGV[at + 3]
+  local entry, work, value, isReceived, facts = k / 2 - 1, ARGV[at], ARGV[at + 1], ARGV[at + 2] == '1', ARGV[at + 3]
   known[entry] = false
   if work ~= '' then
-    local kind = string.byte(value)
+    local kind, isBeginning = string.byte(value), true
     if kind == 61 then
-      call('HSET', KEYS[k], work, value)
+      isBeginning = call('HSET', KEYS[k], work, value) == 1
     else
       if kind == 33 then value = '=' .. string.sub(value, 2) end
-      if call('HSETNX', KEYS[k], work, value) == 0 then known[entry] = call('HGET', KEYS[k], work) end
+      if call('HSETNX', KEYS[k], work, value) == 0 then
+        known[entry] = call('HGET', KEYS[k], work)
+        isBeginning = string.byte(known[entry]) == 63
+      end
     end
-    if not known[entry] then
-      local left = call('PTTL', KEYS[k])
+    if isBeginning then
+      local left = isReceived and -1 or call('PTTL', KEYS[k])
       if left < 0 then fresh[#fresh + 1] = string.sub(KEYS[k], ARGV[7] + 1) end
       if left < ttl then call('PEXPIRE', KEYS[k], ARGV[5]) end
     end
   end
   if facts ~= '' and not known[entry] then
     local length = call('RPUSH', KEYS[k + 1], facts)
-    if ARGV[at + 2] == '1'
-      and call('ZADD', KEYS[1], 'NX', received + entry, string.sub(KEYS[k], ARGV[7] + 1)) == 1 then
+    if isReceived then
+      received[#received + 1] = k
       call('PEXPIRE', KEYS[k + 1], ARGV[1])
     elseif length == 1 then
       call('PEXPIRE', KEYS[k + 1], ARGV[3])
@@ -79,12 +86,23 @@ for k = 4, #KEYS, 2 do
   end
   at = at + 4
 end
-${FORGET_BIOGRAPHIES}
-local oldest = {}
+if #received > 0 then
+  local time = call('TIME')
+  local now, members = time[1] * 1000000 + time[2], {}
+  for i, k in ipairs(received) do
+    members[2 * i - 1] = now + i
+    members[2 * i] = string.sub(KEYS[k], ARGV[7] + 1)
+  end
+  call('ZADD', KEYS[1], 'NX', unpack(members))
+end
+local excess, oldest = {}, {}
 if #fresh > 0 then
-  local excess = call('RPUSH', KEYS[3], unpack(fresh)) - ARGV[6]
-  call('PEXPIRE', KEYS[3], ARGV[5])
-  if excess > 0 then oldest = call('LPOP', KEYS[3], math.min(excess, 1000)) end
+  local count = call('RPUSH', KEYS[3], unpack(fresh))
+  if count == #fresh or ARGV[8] == '1' then call('PEXPIRE', KEYS[3], ARGV[5]) end
+  if count > tonumber(ARGV[6]) then oldest = call('LPOP', KEYS[3], math.min(count - ARGV[6], 1000)) end
+end
+if ARGV[8] == '1' then
+  excess = (function() ${FORGET_BIOGRAPHIES} return excess end)()
 end
 return { known, excess, oldest }
 `
@@ -146,7 +164,7 @@ export function createChronicle(bounds: ChronicleBounds, deps: ChronicleDeps): C
     biographyTtlMs,
     maxBiographies,
     Math.min(biographyTtlMs, ORPHAN_FACTS_TTL_MS),
-    progressTtlMs,
+    Math.ceil(progressTtlMs * PROGRESS_RENEWAL),
     longestProgressMs,
     maxProgress,
   ]
@@ -154,10 +172,16 @@ export function createChronicle(bounds: ChronicleBounds, deps: ChronicleDeps): C
   const writeScript = connection.script<Written>('chronicleWrite', 'any', WRITE)
   const dropScript = connection.script<number>('chronicleDropProgress', 'any', DROP_PROGRESS)
 
+  const isTimeToForget = createPacing()
+
   const write = gathered<ChronicleEntry, string | null>(async (accountKey, entries) => {
     const index = keys.biographies(accountKey)
     const scriptKeys = [index.events, index.forgotten, keys.progressOf(accountKey).events]
-    const args: (string | number)[] = [...limits, keys.progress(accountKey, '').length]
+    const args: (string | number)[] = [
+      ...limits,
+      keys.progress(accountKey, '').length,
+      isTimeToForget(accountKey, entries.length) ? 1 : 0,
+    ]
     for (const { eventId, work = '', value = '', facts } of entries) {
       scriptKeys.push(keys.progress(accountKey, eventId), keys.biography(accountKey, eventId))
       const told = facts.length === 0 ? '' : JSON.stringify(facts)

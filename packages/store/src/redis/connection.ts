@@ -6,7 +6,7 @@
  * - A Redis that refuses to write (its memory is full, it became a replica) is unavailable until it takes a write again.
  * - A heartbeat notices a Redis that is connected but does not answer, and a handshake that goes nowhere; both are cut and begun anew.
  */
-import { backoffDelayMs } from '@signalbox/kit'
+import { backoffDelayMs, gatherWrites } from '@signalbox/kit'
 import { Redis } from 'ioredis'
 import type { Availability } from './availability.ts'
 import { errorOf, refusedWriteOf, unavailable } from './errors.ts'
@@ -50,7 +50,6 @@ export class RedisConnection {
   /** What Redis said when it refused to write. */
   #refusal: string | undefined
   #reconnectedAtMs = 0
-  #corked: Redis['stream'] | undefined
 
   constructor(options: ConnectionOptions, { availability }: { availability: Availability }) {
     this.#name = options.name
@@ -105,7 +104,8 @@ export class RedisConnection {
   async run<Reply>(action: (redis: Redis) => Promise<Reply>): Promise<Reply> {
     const deadlineMs = performance.now() + this.#commandTimeoutMs
     if (!this.#isReady) await this.#untilReady()
-    this.#gatherWrites()
+    // n.b. not ioredis's own pipelining: it sends nothing more before all that it sent last is answered.
+    gatherWrites(this.#redis.stream)
     try {
       return await this.#inTime(action(this.#redis), deadlineMs - performance.now())
     } catch (error) {
@@ -148,21 +148,6 @@ export class RedisConnection {
     this.#redis.disconnect()
     // n.b. Between two attempts there is no socket whose end would be told.
     if (this.#redis.status !== 'reconnecting') await this.#inTime(ended).catch(() => undefined)
-  }
-
-  /**
-   * What is sent before the event loop goes on leaves in one write. n.b. not ioredis's own pipelining: it sends nothing more before all that it
-   * sent last is answered.
-   */
-  #gatherWrites(): void {
-    const { stream } = this.#redis
-    if (this.#corked === stream) return
-    this.#corked = stream
-    stream.cork()
-    process.nextTick(() => {
-      this.#corked = undefined
-      stream.uncork()
-    })
   }
 
   #onReady(): void {

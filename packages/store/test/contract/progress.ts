@@ -94,15 +94,32 @@ export function describeProgress(engine: Engine): void {
     const account = freshAccount()
     await brief.progress.finish(account, 'old', 'w', 1)
     await brief.progress.finish(account, 'busy', 'w', 1)
+    let count = 0
     await waitFor(
       async () => {
-        await brief.progress.finish(account, 'busy', 'v', 2)
+        count += 1
+        await brief.progress.finish(account, 'busy', `v${count}`, 2)
         return (await brief.progress.outcome(account, 'old', 'w')) === undefined
       },
       { what: 'the old one to be forgotten', timeoutMs: 3_000 },
     )
     expect(await brief.progress.outcome(account, 'busy', 'w')).toBe(1)
     expect(await brief.progress.begin(account, 'old', 'w', 0)).toEqual({ state: 'new' })
+  })
+
+  it('forgets no event while work on it is begun again and again', async () => {
+    await using brief = engine.open({ progressTtlMs: 150 })
+    const account = freshAccount()
+    await brief.progress.finish(account, 'old', 'w', 1)
+    await brief.progress.finish(account, 'busy', 'w', 1)
+    await waitFor(
+      async () => {
+        await brief.progress.begin(account, 'busy', 'v', 0)
+        return (await brief.progress.outcome(account, 'old', 'w')) === undefined
+      },
+      { what: 'the old one to be forgotten', timeoutMs: 3_000 },
+    )
+    expect(await brief.progress.outcome(account, 'busy', 'w')).toBe(1)
   })
 
   it('tells the biography in the same step, of work that is begun for the first time or done', async () => {
