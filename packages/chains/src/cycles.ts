@@ -15,7 +15,7 @@ import {
   type Part,
   type Pattern,
   patternFiredBy,
-  patternOf,
+  patternsOf,
 } from './event-pattern.ts'
 import { entryOf } from './matching.ts'
 
@@ -88,7 +88,7 @@ export function createChainGraph({ maxLooks = MAX_LOOKS } = {}): ChainGraph {
   function put(node: Node): void {
     nodes.set(node.chainId, node)
     if ('default' in node.trigger) defaults.set(node.chainId, node)
-    else homeOf(node.trigger).set(node.chainId, node)
+    else for (const home of homesOf(node.trigger)) home.set(node.chainId, node)
   }
 
   function remove(chainId: string): void {
@@ -99,19 +99,20 @@ export function createChainGraph({ maxLooks = MAX_LOOKS } = {}): ChainGraph {
       defaults.delete(chainId)
       return
     }
-    homeOf(node.trigger).delete(chainId)
-    prune(triggers, patternOf(node.trigger))
+    for (const home of homesOf(node.trigger)) home.delete(chainId)
+    for (const pattern of patternsOf(node.trigger)) prune(triggers, pattern)
   }
 
-  function homeOf(trigger: Exclude<Trigger, { default: true }>): Map<string, Node> {
-    const [type, event, conversation] = patternOf(trigger)
-    const ofType = entryOf(triggers, type, () => new Map())
-    const ofKind = entryOf(ofType, event, () => new Map())
-    const leaf = entryOf(ofKind, conversation, () => ({
-      conditional: new Map(),
-      unconditional: new Map(),
-    }))
-    return trigger.when === undefined ? leaf.unconditional : leaf.conditional
+  function homesOf(trigger: Exclude<Trigger, { default: true }>): Map<string, Node>[] {
+    return patternsOf(trigger).map(([type, event, conversation]) => {
+      const ofType = entryOf(triggers, type, () => new Map())
+      const ofKind = entryOf(ofType, event, () => new Map())
+      const leaf = entryOf(ofKind, conversation, () => ({
+        conditional: new Map(),
+        unconditional: new Map(),
+      }))
+      return trigger.when === undefined ? leaf.unconditional : leaf.conditional
+    })
   }
 
   function* startedBy(fired: Pattern, budget: Budget): Generator<Node> {
@@ -178,7 +179,7 @@ function nodeOf({ chain_id, trigger, steps }: LinkedChain): Node {
     chainId: chain_id,
     trigger,
     handlers: [...new Set(all.map(({ handler }) => handler))],
-    literal: literal.map((step) => patternFiredBy(step, patternOf(trigger))),
+    literal: literal.map((step) => patternFiredBy(step, trigger)),
   }
 }
 

@@ -11,13 +11,25 @@ export type Part = string | undefined
 
 export const ANY: Pattern = [undefined, undefined, undefined]
 
-export function patternOf(trigger: Trigger): Pattern {
-  if ('default' in trigger) return ANY
-  const part = (name: string): Part => (name === WILDCARD ? undefined : name)
-  return [part(trigger.conversation_type), part(trigger.event_type), trigger.conversation_key]
+/** The event types that a trigger takes, each once; `*`: any. */
+export function eventTypesOfTrigger({ event_type }: Exclude<Trigger, { default: true }>): string[] {
+  return Array.isArray(event_type) ? [...new Set(event_type)] : [event_type]
 }
 
-export function patternFiredBy({ config }: Step, [type, , conversation]: Pattern): Pattern {
+/** What a trigger takes: one pattern for each of its event types. */
+export function patternsOf(trigger: Trigger): Pattern[] {
+  if ('default' in trigger) return [ANY]
+  const part = (name: string): Part => (name === WILDCARD ? undefined : name)
+  return eventTypesOfTrigger(trigger).map((eventType) => [
+    part(trigger.conversation_type),
+    part(eventType),
+    trigger.conversation_key,
+  ])
+}
+
+/** n.b. what a step's config leaves out is that of the event it handles, but for the event type, which it does not take over. */
+export function patternFiredBy({ config }: Step, trigger: Trigger): Pattern {
+  const [type, , conversation] = patternsOf(trigger)[0] ?? ANY
   const part = (value: unknown, absent: Part): Part => {
     if (value === undefined) return absent
     return typeof value === 'string' && !value.includes('${{') ? value : undefined
@@ -36,6 +48,8 @@ export function idOf(pattern: Pattern): string {
 
 /** The kind as far as it is known from either side. */
 export function kindOf(fired: Pattern, trigger: Trigger): string {
-  const started = patternOf(trigger)
-  return [0, 1].map((part) => fired[part] ?? started[part] ?? WILDCARD).join('.')
+  const [firedType, firedEvent] = fired
+  if ('default' in trigger) return `${firedType ?? WILDCARD}.${firedEvent ?? WILDCARD}`
+  const startedEvents = eventTypesOfTrigger(trigger).join('|')
+  return `${firedType ?? trigger.conversation_type}.${firedEvent ?? startedEvents}`
 }

@@ -4,9 +4,10 @@
  * An index holds one account's chains by kind of event and conversation, so that a match looks at the chains that may fit and
  * never at all of them: 100,000 chains for 100,000 conversations cost as much as one. Conditions are evaluated for those only.
  */
-import type { StoredChain, VumiApiEvent } from '@signalbox/contracts'
+import type { StoredChain, Trigger, VumiApiEvent } from '@signalbox/contracts'
 import { compileCondition } from '@signalbox/expressions'
 import { AppError } from '@signalbox/kit'
+import { eventTypesOfTrigger } from './event-pattern.ts'
 
 /** More near misses than this help nobody. */
 const MAX_NEAR_MISSES = 20
@@ -59,15 +60,18 @@ export function createChainIndex(): ChainIndex {
       defaults.delete(chainId)
       return
     }
-    const kind = kindOf(trigger)
+    for (const kind of kindsOf(trigger)) removeFrom(kind, trigger.conversation_key, chainId)
+  }
+
+  function removeFrom(kind: string, conversationKey: string | undefined, chainId: string): void {
     const bucket = buckets.get(kind)
     if (!bucket) return
-    if (trigger.conversation_key === undefined) {
+    if (conversationKey === undefined) {
       bucket.anyConversation.delete(chainId)
     } else {
-      const ofConversation = bucket.byConversation.get(trigger.conversation_key)
+      const ofConversation = bucket.byConversation.get(conversationKey)
       ofConversation?.delete(chainId)
-      if (ofConversation?.size === 0) bucket.byConversation.delete(trigger.conversation_key)
+      if (ofConversation?.size === 0) bucket.byConversation.delete(conversationKey)
     }
     if (bucket.anyConversation.size === 0 && bucket.byConversation.size === 0) buckets.delete(kind)
   }
@@ -80,15 +84,18 @@ export function createChainIndex(): ChainIndex {
       defaults.set(chain.chain_id, chain)
       return
     }
-    const bucket = entryOf(buckets, kindOf(trigger), () => ({
-      anyConversation: new Map(),
-      byConversation: new Map(),
-    }))
-    const home =
-      trigger.conversation_key === undefined
-        ? bucket.anyConversation
-        : entryOf(bucket.byConversation, trigger.conversation_key, () => new Map())
-    home.set(chain.chain_id, chain)
+    const { conversation_key } = trigger
+    for (const kind of kindsOf(trigger)) {
+      const bucket = entryOf(buckets, kind, () => ({
+        anyConversation: new Map(),
+        byConversation: new Map(),
+      }))
+      const home =
+        conversation_key === undefined
+          ? bucket.anyConversation
+          : entryOf(bucket.byConversation, conversation_key, () => new Map())
+      home.set(chain.chain_id, chain)
+    }
   }
 
   function bucketsFor(event: VumiApiEvent): Bucket[] {
@@ -189,6 +196,12 @@ function unmatchedReason(event: VumiApiEvent, chainCount: number, nearMissCount:
   if (nearMissCount === 0)
     return `none of the account's ${chainCount} chains has a trigger for ${kind}`
   return `no chain with a trigger for ${kind} fits this event`
+}
+
+/** The kinds of events that a trigger takes; a chain is in the bucket of each, and an event looks at one of them. */
+function kindsOf(trigger: Exclude<Trigger, { default: true }>): string[] {
+  const { conversation_type } = trigger
+  return eventTypesOfTrigger(trigger).map((event_type) => kindOf({ conversation_type, event_type }))
 }
 
 /** Names have no dots, so the pair reads one way only. */

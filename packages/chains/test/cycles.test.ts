@@ -75,6 +75,22 @@ describe('the search for a loop', () => {
     expect(pathOf(graphOf(), saved)).toEqual(['a', 'a'])
   })
 
+  it('finds the way through a trigger of several event types, and names the one that is fired', () => {
+    const several = { conversation_type: 'sms', event_type: ['failed', 'sent'] }
+    const back = chain('b', several, aStep({ handler: 'score' }))
+    const saved = chain('a', on('poll', 'poll_complete'), aStep({ handler: 'send' }))
+    expect(graphOf(back).findLoop(saved, catalog)).toMatchObject({
+      loop: { description: 'a -> (sms.sent) -> b -> (poll.poll_complete) -> a' },
+    })
+    const graph = graphOf(back)
+    graph.remove('b')
+    expect(pathOf(graph, saved)).toBeUndefined()
+    const anything = chain('c', several, aStep({ handler: 'script' }))
+    expect(graphOf().findLoop(anything, catalog)).toMatchObject({
+      loop: { description: 'c -> (sms.failed|sent) -> c' },
+    })
+  })
+
   it('leads to the default chain what no other chain surely takes', () => {
     const fallback = chain('fallback', { default: true }, aStep({ handler: 'score' }))
     const saved = (trigger: Trigger) => chain('a', trigger, aStep({ handler: 'send' }))
@@ -131,7 +147,10 @@ describe('the search for a loop', () => {
         arbitrary: fc.record(
           {
             conversation_type: part,
-            event_type: part,
+            event_type: fc.oneof(
+              part,
+              fc.array(fc.constantFrom('a', 'b'), { minLength: 1, maxLength: 3 }),
+            ),
             conversation_key: fc.constantFrom('a', 'b'),
             when: fc.constantFrom('event.event_data.n > 1'),
           },
@@ -221,7 +240,7 @@ function takes(
 ) {
   return (
     ['*', type].includes(trigger.conversation_type) &&
-    ['*', kind].includes(trigger.event_type) &&
+    [trigger.event_type].flat().some((taken) => ['*', kind].includes(taken)) &&
     [undefined, conversation].includes(trigger.conversation_key)
   )
 }

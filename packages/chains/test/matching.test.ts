@@ -13,6 +13,28 @@ describe('the chain index', () => {
     expect(idsMatched(index.match(anEvent()))).toEqual(['a'])
   })
 
+  it('runs a chain once for each of the event types that its trigger names, also when one is named twice', () => {
+    const several: Trigger = {
+      conversation_type: 'poll',
+      event_type: ['poll_complete', 'poll_begun', 'poll_begun'],
+      conversation_key: 'spring',
+    }
+    const index = indexOf(aChain({ trigger: several }))
+    for (const event_type of ['poll_complete', 'poll_begun']) {
+      expect(idsMatched(index.match(anEvent({ event_type })))).toEqual(['chain'])
+    }
+    expect(index.match(anEvent({ event_type: 'poll_left' })).reason).toBe(
+      "none of the account's 1 chains has a trigger for poll.poll_left",
+    )
+    expect(
+      index.match(anEvent({ event_type: 'poll_begun', conversation_key: 'autumn' })).notMatched,
+    ).toMatchObject([{ reason: 'conversation_key is "autumn", the trigger wants "spring"' }])
+    index.upsert(aChain({ trigger: { ...several, event_type: 'poll_begun' } }))
+    expect(index.match(anEvent()).matched).toEqual([])
+    index.remove('chain')
+    expect(index.match(anEvent({ event_type: 'poll_begun' })).matched).toEqual([])
+  })
+
   it('tells an event of another conversation why the chain did not run', () => {
     const index = indexOf(
       aChain({
@@ -130,7 +152,10 @@ describe('the chain index', () => {
         fc.record(
           {
             conversation_type: name,
-            event_type: name,
+            event_type: fc.oneof(
+              name,
+              fc.array(fc.constantFrom('a', 'b', 'd'), { minLength: 1, maxLength: 4 }),
+            ),
             conversation_key: fc.constantFrom('x', 'y'),
             when: fc.constantFrom('event.event_data.n > 1'),
           },
@@ -175,7 +200,8 @@ function naiveMatch(chains: readonly StoredChain[], event: VumiApiEvent): string
     if ('default' in trigger) return false
     if (trigger.conversation_type !== '*' && trigger.conversation_type !== event.conversation_type)
       return false
-    if (trigger.event_type !== '*' && trigger.event_type !== event.event_type) return false
+    const types = [trigger.event_type].flat()
+    if (!types.includes('*') && !types.includes(event.event_type)) return false
     if (
       trigger.conversation_key !== undefined &&
       trigger.conversation_key !== event.conversation_key

@@ -9,6 +9,10 @@ import { jsonObjectSchema, keySchema, LIMITS, nameSchema, timestampSchema } from
 
 const WILDCARD = '*'
 const nameOrWildcard = z.union([nameSchema, z.literal(WILDCARD)])
+const namesOrWildcard = z.union([
+  nameOrWildcard,
+  z.array(nameSchema).min(1).max(LIMITS.maxEventTypesPerTrigger),
+])
 
 /** CEL; what is wrong inside is said by the chain check, which knows the expression language. */
 export const expressionSchema = z
@@ -25,7 +29,8 @@ export const triggerSchema = z
     z.strictObject({ default: z.literal(true) }),
     z.strictObject({
       conversation_type: nameOrWildcard,
-      event_type: nameOrWildcard,
+      /** An array: any of these. */
+      event_type: namesOrWildcard,
       conversation_key: keySchema.optional(),
       when: expressionSchema.optional(),
     }),

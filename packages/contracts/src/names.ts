@@ -21,6 +21,7 @@ export const LIMITS = {
   /** A chain as JSON. */
   maxChainBytes: 64 * 1024,
   maxStepsPerChain: 100,
+  maxEventTypesPerTrigger: 50,
   /** Steps within the `on_error` of steps. */
   maxOnErrorDepth: 8,
   maxExpressionChars: 4_096,

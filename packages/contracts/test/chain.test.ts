@@ -43,6 +43,10 @@ describe('a chain is accepted', () => {
   test.each([
     ['with wildcards', { trigger: { conversation_type: '*', event_type: '*' } }],
     [
+      'with several event types',
+      { trigger: { conversation_type: '*', event_type: ['asked', 'answered'] } },
+    ],
+    [
       'with a conversation and a condition',
       {
         trigger: {
@@ -66,6 +70,21 @@ describe('a chain is refused', () => {
     ['for a field nobody knows', { stepps: [] }, []],
     ['for a field nobody knows in a step', { steps: [{ ...STEP, wen: 'true' }] }, ['steps', 0]],
     ['without a step', { steps: [] }, ['steps']],
+    [
+      'for an empty list of event types',
+      { trigger: { conversation_type: '*', event_type: [] } },
+      ['trigger', 'event_type'],
+    ],
+    [
+      'for a wildcard among event types',
+      { trigger: { conversation_type: '*', event_type: ['a', '*'] } },
+      ['trigger', 'event_type', 1],
+    ],
+    [
+      'for more than 50 event types',
+      { trigger: { conversation_type: '*', event_type: Array<string>(51).fill('a') } },
+      ['trigger'],
+    ],
     ['with too many steps', { steps: Array<object>(101).fill(STEP) }, ['steps']],
     ['with an empty name', { name: '' }, ['name']],
     ['with an id that is no name', { steps: [{ ...STEP, id: 'a b' }] }, ['steps', 0, 'id']],
