@@ -14,7 +14,11 @@ export interface Bench extends AsyncDisposable {
   amqpUrl: string
   redisUrl: string
   /** Starts a service (or a bench process) and resolves when it is ready. */
-  start(name: string, entry: string): Promise<{ url: string; process: TestProcess }>
+  start(
+    name: string,
+    entry: string,
+    env?: Readonly<Record<string, string>>,
+  ): Promise<{ url: string; process: TestProcess }>
 }
 
 export interface BenchOptions {
@@ -38,7 +42,7 @@ export async function startBench({
   return {
     amqpUrl: rabbitmq.amqpUrl,
     redisUrl: redis.redisUrl,
-    async start(name, entry) {
+    async start(name, entry, env = {}) {
       const port = await freePort()
       const process = stack.use(
         await startProcess({
@@ -53,6 +57,7 @@ export async function startBench({
             PORT: String(port),
             LOG_LEVEL: 'warn',
             NODE_ENV: 'production',
+            ...env,
             ...(profileFolder === undefined
               ? {}
               : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profileFolder}` }),

@@ -24,6 +24,11 @@ export { type Brokers, provisionBrokers } from './provisioning.ts'
 export { leaseRabbitMq, type RabbitMqLease } from './rabbitmq-lease.ts'
 export { leaseRedis, type RedisLease } from './redis-lease.ts'
 export {
+  openReturningClient,
+  type ReturningClient,
+  type ReturningClientOptions,
+} from './returning-client.ts'
+export {
   openSocket,
   type SocketClose,
   type SocketOptions,
