@@ -24,6 +24,7 @@ const { values } = parseArgs({
 const CLIENTS = Number(values.clients)
 const ACCOUNT = 'bench'
 const OPENED_PER_SECOND = 500
+const PUBLISHED_AT_ONCE = 500
 const PATIENCE_MS = 300_000
 const TOKEN_TTL_S = 3_600
 
@@ -143,7 +144,10 @@ async function changeEverybody(id: string): Promise<void> {
       person_key,
       event_data: { id, identifier: 'bench', state: 'active', previous_state: 'paused' },
     })
-  await Promise.all(clients.map((_, index) => publisher.event(change(`p${index}`))))
+  for (let from = 0; from < CLIENTS; from += PUBLISHED_AT_ONCE) {
+    const some = clients.slice(from, from + PUBLISHED_AT_ONCE)
+    await Promise.all(some.map((_, index) => publisher.event(change(`p${from + index}`))))
+  }
 }
 
 /** In MB. */

@@ -7,8 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 
 const HANDSHAKE_TIMEOUT_MS = 10_000
-/** Between tries while nobody listens; a random part of it, so that not all come at once. */
-const MAX_PAUSE_MS = 1_000
+/** Between tries while nobody listens, doubled from try to try; a random part of it, so that not all come at once. */
+const FIRST_PAUSE_MS = 500
+const MAX_PAUSE_MS = 8_000
 
 export interface ReturningClientOptions {
   /** Where to connect now, as `ws://host:port/v1/socket`. */
@@ -45,6 +46,7 @@ export function openReturningClient(options: ReturningClientOptions): ReturningC
   let cursor: string | undefined
   let socket: WebSocket | undefined
   let isLive = false
+  let pauseMs = FIRST_PAUSE_MS
 
   async function run(): Promise<void> {
     while (!closing.signal.aborted) {
@@ -61,7 +63,8 @@ export function openReturningClient(options: ReturningClientOptions): ReturningC
       perMessageDeflate: false,
     })
     socket = opened
-    let waitMs = Math.random() * MAX_PAUSE_MS
+    let waitMs = Math.random() * pauseMs
+    pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)
     opened.on('error', () => undefined)
     opened.on('unexpected-response', (request, response: IncomingMessage) => {
       const { statusCode = 0, headers } = response
@@ -82,8 +85,12 @@ export function openReturningClient(options: ReturningClientOptions): ReturningC
 
   function onFrame(frame: Frame): void {
     if (frame.event === 'state_change' && frame.data) ids.push(frame.data.id)
-    if (frame.status === 200) isLive = true
-    else if (frame.status !== undefined) socket?.close()
+    if (frame.status === 200) {
+      isLive = true
+      pauseMs = FIRST_PAUSE_MS
+    } else if (frame.status !== undefined) {
+      socket?.close()
+    }
     if (frame.recovered !== undefined) resumes[frame.recovered ? 'recovered' : 'lost']++
     cursor = frame.cursor ?? cursor
   }
