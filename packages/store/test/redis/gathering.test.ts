@@ -27,6 +27,35 @@ describe('gathered calls', () => {
     expect(commands).toHaveLength(3)
   })
 
+  it('gather while two commands of their account are unanswered, unless there are enough for a full one', async () => {
+    const commands: { accountKey: string; count: number; answer(): void }[] = []
+    const call = gathered<number, number>(async (accountKey, calls) => {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      commands.push({ accountKey, count: calls.length, answer: resolve })
+      await promise
+      return calls
+    })
+    const sent = (of: string) =>
+      commands.filter(({ accountKey }) => accountKey === of).map(({ count }) => count)
+    for (let count = 0; count < 5; count += 1) {
+      void call('a', count)
+      await turn()
+    }
+    void call('b', 0)
+    await turn()
+    expect(sent('a')).toEqual([1, 1])
+    expect(sent('b')).toEqual([1])
+    commands[0]!.answer()
+    await turn()
+    expect(sent('a')).toEqual([1, 1, 3])
+    for (let count = 0; count < 70; count += 1) void call('a', count)
+    await turn()
+    expect(sent('a')).toEqual([1, 1, 3, 64])
+    for (const { answer } of commands) answer()
+    await turn()
+    expect(sent('a')).toEqual([1, 1, 3, 64, 6])
+  })
+
   it('make commands of at most 64 calls', async () => {
     const { commands, double } = recorded()
     for (let call = 100; call < 230; call += 1) void double('a', call)
