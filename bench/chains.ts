@@ -10,18 +10,10 @@
  * time at which the publish was due. Rounds alternate between the candidates; the medians are reported.
  */
 import { parseArgs } from 'node:util'
-import { createPublisher, createTopology, openAmqpBroker } from '@signalbox/broker'
-import {
-  type Chain,
-  type HandlerInvocation,
-  type StepResult,
-  uuidv7,
-  type VumiApiEvent,
-} from '@signalbox/contracts'
-import { silentLog } from '@signalbox/kit'
-import { openRedisStore } from '@signalbox/store'
-import { type Bench, NAMESPACE, startBench } from './brokers.ts'
+import type { VumiApiEvent } from '@signalbox/contracts'
+import { type Bench, startBench } from './brokers.ts'
 import { cpuBetween, cpuTimes } from './cpu.ts'
+import { benchEvent, indexOf, openLastStep } from './last-step.ts'
 import { measureLatencies } from './open-loop.ts'
 import { openRawHop } from './raw-hop.ts'
 import { median, percentile, table } from './statistics.ts'
@@ -50,7 +42,6 @@ const CALM_PROBES = 10
 const CALM_MS = 50
 const CALM_TIMEOUT_MS = 20_000
 
-const ACCOUNT = 'bench'
 const CHAIN_LENGTHS = values.steps.split(',').map(Number)
 
 /** What is measured: something that takes an event in and tells when it is through. */
@@ -97,7 +88,7 @@ for (let round = 0; round < ROUNDS; round++) {
     const latencies = await measureLatencies({
       rate: RATE,
       count: PACED,
-      publish: (index) => way.publish(anEvent(index)),
+      publish: (index) => way.publish(benchEvent('raw-hop', index)),
       listen: way.listen,
     })
     samples.get(way)!.push({ perSecond, cpu, latencies })
@@ -150,7 +141,7 @@ async function measureRate(way: Way): Promise<number> {
   const startedAtMs = performance.now()
   for (let sent = 0; arrivals < EVENTS; ) {
     for (; sent < EVENTS && sent - arrivals < WINDOW; sent++) {
-      way.publish(anEvent(sent)).catch(fail)
+      way.publish(benchEvent('raw-hop', sent)).catch(fail)
     }
     await new Promise<void>((resolve) => {
       wake = resolve
@@ -168,7 +159,7 @@ async function untilCalm(way: Way): Promise<void> {
     way.listen((index) => {
       if (index === PROBE) arrived()
     })
-    way.publish(anEvent(PROBE)).catch(fail)
+    way.publish(benchEvent('raw-hop', PROBE)).catch(fail)
     await arrival
     quick = performance.now() - sentAtMs < CALM_MS ? quick + 1 : 0
   }
@@ -179,44 +170,17 @@ function fail(error: unknown): never {
   process.exit(1)
 }
 
-async function openChains({ amqpUrl, redisUrl, start }: Bench) {
+async function openChains(of: Bench) {
   const stack = new AsyncDisposableStack()
-  const topology = createTopology({ namespace: NAMESPACE })
-  const store = stack.use(openRedisStore({ url: redisUrl, namespace: NAMESPACE, log: silentLog }))
-  const broker = stack.use(
-    await openAmqpBroker({ url: amqpUrl, topology, log: silentLog, connectionName: 'bench' }),
-  )
-  const publisher = createPublisher(broker)
-  await start('dispatcher', 'services/dispatcher/src/main.ts')
-  await start('bench-worker', 'bench/noop-worker.ts')
-
-  let arrived = (_index: number) => {}
-  const last = topology.handlerQueue('last')
-  await broker.declare(last)
-  await broker.consume(last.name, { prefetch: 1_000 }, async (delivery) => {
-    const batch = JSON.parse(delivery.body.toString()) as HandlerInvocation[]
-    for (const { context } of batch) arrived(indexOf(context.event))
-    const results = batch.map(
-      ({ invocation_id, attempt, context }): StepResult => ({
-        invocation_id,
-        attempt,
-        status: 'succeeded',
-        duration_ms: 0,
-        context,
-      }),
-    )
-    await publisher.results(delivery.properties.replyTo!, results as [StepResult])
-    return { kind: 'ack' }
-  })
-
-  for (const steps of CHAIN_LENGTHS) await store.chains.put(ACCOUNT, chainId(steps), chainOf(steps))
+  const last = stack.use(await openLastStep(of))
+  await of.start('dispatcher', 'services/dispatcher/src/main.ts')
+  await of.start('bench-worker', 'bench/noop-worker.ts')
+  for (const steps of CHAIN_LENGTHS) await last.putChain(chainId(steps), stepsOf(steps))
   return {
     ofSteps: (steps: number): Way => ({
       name: chainId(steps).replaceAll('-', ' '),
-      publish: (event) => publisher.event({ ...event, event_type: chainId(steps) }),
-      listen(listener) {
-        arrived = listener
-      },
+      publish: (event) => last.publish({ ...event, event_type: chainId(steps) }),
+      listen: last.listen,
     }),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
@@ -226,33 +190,11 @@ function chainId(steps: number): string {
   return `chain-of-${steps}`
 }
 
-function chainOf(steps: number): Chain {
+function stepsOf(steps: number) {
   const noops = Array.from({ length: steps - 1 }, (_, index) => ({
     id: `s${index}`,
     handler: 'noop',
     config: { text: '${{ event.event_data.text }}' },
-    on_error: 'stop' as const,
   }))
-  return {
-    name: chainId(steps),
-    enabled: true,
-    trigger: { conversation_type: 'bench', event_type: chainId(steps) },
-    steps: [...noops, { id: 'last', handler: 'last', config: {}, on_error: 'stop' }],
-  }
-}
-
-function anEvent(index: number): VumiApiEvent {
-  return {
-    event_id: uuidv7(),
-    account_key: ACCOUNT,
-    conversation_key: 'c1',
-    conversation_type: 'bench',
-    event_type: 'raw-hop',
-    timestamp: new Date().toISOString(),
-    event_data: { text: 'x'.repeat(100), index },
-  }
-}
-
-function indexOf(event: VumiApiEvent): number {
-  return Number(event.event_data.index)
+  return [...noops, { id: 'last', handler: 'last', config: {} }]
 }
