@@ -17,6 +17,7 @@
  * A step has attempts left while its retry policy (`retry.ts`) allows another and its error does not say that trying again is pointless.
  */
 import {
+  type ChainSnapshot,
   type HandlerInvocation,
   invocationIdOf,
   type JsonObject,
@@ -24,7 +25,6 @@ import {
   runIdOf,
   type Step,
   type StepResult,
-  type StoredChain,
   type VumiApiEvent,
 } from '@signalbox/contracts'
 import { compileCondition, compileTemplate, type Scope } from '@signalbox/expressions'
@@ -63,7 +63,7 @@ export type Move =
 export type Answer = Pick<StepResult, 'attempt' | 'status' | 'output' | 'error'>
 
 /** The first move. The same event and chain give the same `run_id`, however often they meet. */
-export function startRun(event: VumiApiEvent, chain: StoredChain, traceparent?: string): Move {
+export function startRun(event: VumiApiEvent, chain: ChainSnapshot, traceparent?: string): Move {
   const { chain_id, version, name, steps } = chain
   return proceed({
     run_id: runIdOf(event.account_key, event.event_id, chain_id),

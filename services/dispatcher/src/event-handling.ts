@@ -1,7 +1,12 @@
 /** What the dispatcher does with an event: match it, start its runs, tell its biography. */
 import { type Delivery, readEvent, readJson, type Settlement } from '@signalbox/broker'
 import { loopError, type MatchOutcome, startRun } from '@signalbox/chains'
-import { type BiographyFact, runIdOf, type VumiApiEvent } from '@signalbox/contracts'
+import {
+  type BiographyFact,
+  type ChainSnapshot,
+  runIdOf,
+  type VumiApiEvent,
+} from '@signalbox/contracts'
 import { AppError } from '@signalbox/kit'
 import type { BiographyStore } from '@signalbox/store'
 import { z } from 'zod'
@@ -18,6 +23,11 @@ const identitySchema = z.object({
 
 /** What an event leads to at once; its outcome is `null`. */
 const DISPATCH = 'dispatch'
+
+/** As the chains were when the event was matched first: whoever performs it again starts the same runs. */
+interface Plan {
+  matched: readonly ChainSnapshot[]
+}
 
 export interface EventHandlingDeps extends MoveDeps, EffectivelyOnceDeps {
   chains: Pick<ChainCache, 'current'>
@@ -52,7 +62,7 @@ export async function handleEvent(
       accountKey: event.account_key,
       eventId: event.event_id,
       name: DISPATCH,
-      plan: match,
+      plan: planOf(match),
       facts,
       foregone: match.matched.length === 0 ? { outcome: null, facts } : undefined,
       isRepeated: delivery.redelivered || pass > 1,
@@ -68,14 +78,12 @@ export async function handleEvent(
 /** Starts the runs of the chains that matched. */
 async function dispatch(
   event: VumiApiEvent,
-  match: MatchOutcome,
+  { matched }: Plan,
   { repeat, traceparent }: { repeat: boolean; traceparent?: string },
   deps: EventHandlingDeps,
 ): Promise<Performed> {
   const facts = await Promise.all(
-    match.matched.map((chain) =>
-      performMove(startRun(event, chain, traceparent), { repeat }, deps),
-    ),
+    matched.map((chain) => performMove(startRun(event, chain, traceparent), { repeat }, deps)),
   )
   return { outcome: null, facts: facts.flat() }
 }
@@ -107,6 +115,18 @@ async function stopLoop(
   deps.metrics.events.inc({ outcome: 'hop_limit' })
   deps.log.warn({ accountKey: account_key, eventId: event_id, code, path }, 'event.dead_lettered')
   return { kind: 'dead_letter', reason: { ...loop, about: 'event', account_key, event_id } }
+}
+
+/** It is written for every event: without what no run needs. */
+function planOf({ matched }: MatchOutcome): Plan {
+  return {
+    matched: matched.map(({ chain_id, version, name, steps }) => ({
+      chain_id,
+      version,
+      name,
+      steps,
+    })),
+  }
 }
 
 function receivedFact(event: VumiApiEvent): BiographyFact {
