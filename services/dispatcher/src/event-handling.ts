@@ -1,19 +1,14 @@
 /** What the dispatcher does with an event: match it, start its runs, tell its biography. */
 import { type Delivery, readEvent, readJson, type Settlement } from '@signalbox/broker'
-import { loopError, type MatchOutcome, startRun } from '@signalbox/chains'
-import {
-  type BiographyFact,
-  type ChainSnapshot,
-  runIdOf,
-  type VumiApiEvent,
-} from '@signalbox/contracts'
+import { loopError, type MatchOutcome, type Move, startRun } from '@signalbox/chains'
+import type { BiographyFact, ChainSnapshot, VumiApiEvent } from '@signalbox/contracts'
 import { AppError } from '@signalbox/kit'
 import type { BiographyStore } from '@signalbox/store'
 import { z } from 'zod'
 import type { ChainCache } from './chain-cache.ts'
 import { timestampOf } from './clock.ts'
 import { type EffectivelyOnceDeps, effectivelyOnce, type Performed } from './effectively-once.ts'
-import { type MoveDeps, performMove } from './moves.ts'
+import { type MoveDeps, type MoveOptions, performMove } from './moves.ts'
 
 /** What can be told of a message that is no event. */
 const identitySchema = z.object({
@@ -56,18 +51,22 @@ export async function handleEvent(
 
   const index = await deps.chains.current(event.account_key)
   const match = index.match(event)
-  const facts = [receivedFact(event), matchedFact(event, match)]
+  const plan = planOf(match)
+  const { traceparent } = delivery.properties
+  const starts = startsOf(event, plan, traceparent)
+  const facts = [receivedFact(event), matchedFact(match, starts)]
   const done = await effectivelyOnce(
     {
       accountKey: event.account_key,
       eventId: event.event_id,
       name: DISPATCH,
-      plan: planOf(match),
+      plan,
       facts,
       foregone: match.matched.length === 0 ? { outcome: null, facts } : undefined,
       isRepeated: delivery.redelivered || pass > 1,
     },
-    (plan, options) => dispatch(event, plan, { ...options, ...delivery.properties }, deps),
+    (begun, options) =>
+      dispatch(begun === plan ? starts : startsOf(event, begun, traceparent), options, deps),
     deps,
   )
   if (done === 'duplicate') deps.metrics.duplicates.inc({ of: 'event' })
@@ -75,16 +74,17 @@ export async function handleEvent(
   return { kind: 'ack' }
 }
 
-/** Starts the runs of the chains that matched. */
+/** The first moves of the runs of the chains that matched. */
+function startsOf(event: VumiApiEvent, { matched }: Plan, traceparent: string | undefined): Move[] {
+  return matched.map((chain) => startRun(event, chain, traceparent))
+}
+
 async function dispatch(
-  event: VumiApiEvent,
-  { matched }: Plan,
-  { repeat, traceparent }: { repeat: boolean; traceparent?: string },
+  starts: readonly Move[],
+  options: MoveOptions,
   deps: EventHandlingDeps,
 ): Promise<Performed> {
-  const facts = await Promise.all(
-    matched.map((chain) => performMove(startRun(event, chain, traceparent), { repeat }, deps)),
-  )
+  const facts = await Promise.all(starts.map((move) => performMove(move, options, deps)))
   return { outcome: null, facts: facts.flat() }
 }
 
@@ -133,16 +133,15 @@ function receivedFact(event: VumiApiEvent): BiographyFact {
   return { fact: 'received', at: timestampOf(), event }
 }
 
-function matchedFact(event: VumiApiEvent, match: MatchOutcome): BiographyFact {
+function matchedFact(match: MatchOutcome, starts: readonly Move[]): BiographyFact {
   return {
     fact: 'matched',
     at: timestampOf(),
-    matched: match.matched.map(({ chain_id, name, version }) => ({
-      chain_id,
-      name,
-      version,
-      run_id: runIdOf(event.account_key, event.event_id, chain_id),
-    })),
+    matched: starts.map((move) => {
+      const { run_id, chain } = move.kind === 'end' ? move.context : move.invocation.context
+      const { chain_id, name, version } = chain
+      return { chain_id, name, version, run_id }
+    }),
     not_matched: match.notMatched,
     by_default: match.byDefault,
     ...(match.reason === undefined ? {} : { reason: match.reason }),
