@@ -12,6 +12,8 @@
  * - step: one handler in a chain, with its config, condition, retry policy and failure policy
  * - run: one execution of one chain for one event; it pins the chain's version
  * - invocation: one attempt at one step of a run
+ * - listener: a registered callback (HTTP or AMQP) for events; it is a one-step chain with a shorter way to write it
+ * - delivery: one attempt to tell a listener of one event
  * - dead letter: a message whose processing ended in failure: kept with its reason, never dropped
  * - channel: a live stream at the edge: one person's, one conversation's or one account's
  * - subscription: one client's interest in a channel
@@ -30,6 +32,17 @@ export {
   eventSummarySchema,
 } from './biography.ts'
 export { biographyOf, inTry } from './biography-view.ts'
+export {
+  CALLBACK_TYPES,
+  type Callback,
+  type CallbackInput,
+  type CallbackSecrets,
+  callbackInputSchema,
+  callbackSchema,
+  splitCallback,
+} from './callback.ts'
+export type { AmqpCallbackConfig } from './callback-amqp.ts'
+export { CALLBACK_METHODS, type HttpCallbackConfig } from './callback-http.ts'
 export {
   type Chain,
   type ChainInput,
@@ -94,6 +107,16 @@ export {
   runContextIn,
 } from './dead-letter.ts'
 export {
+  DELIVERY_OUTCOMES,
+  type Delivery,
+  type DeliveryCounts,
+  type DeliveryOutcome,
+  deliveryCountsSchema,
+  deliveryOutcomeSchema,
+  deliverySchema,
+  MAX_RESPONSE_EXCERPT_CHARS,
+} from './delivery.ts'
+export {
   type CausedBy,
   causedBySchema,
   completeEvent,
@@ -126,6 +149,35 @@ export {
   stepResultSchema,
 } from './invocation.ts'
 export {
+  eventTypesOf,
+  LISTENER_STATES,
+  type Listener,
+  type ListenerInput,
+  type ListenerState,
+  listenerDocumentSchema,
+  listenerInputSchema,
+  listenerSchema,
+  listenerStateSchema,
+  SIGNATURE_SCHEMES,
+} from './listener.ts'
+export {
+  chainOfListener,
+  DELIVER_STEP,
+  listenerChainIdOf,
+  listenerIdOfChain,
+} from './listener-chain.ts'
+export {
+  eventFromMistral,
+  MISTRAL_CONVERSATION_TYPE,
+  MISTRAL_EVENT_GROUPS,
+  MISTRAL_EVENT_TYPES,
+  MISTRAL_ON_EVENT_NAMES,
+  MISTRAL_ON_EVENTS,
+  type MistralNotification,
+  type MistralOnEvent,
+  mistralNotificationSchema,
+} from './mistral.ts'
+export {
   type Json,
   type JsonObject,
   jsonObjectSchema,
@@ -145,6 +197,7 @@ export {
   type Problem,
   problemSchema,
 } from './problem.ts'
+export { isCredentialName, REDACTED, shownHeaders } from './redaction.ts'
 export { RETRY_DELAYS_MS, retryDelayAtLeast } from './retry-delays.ts'
 export {
   type CurrentState,

@@ -87,6 +87,9 @@ export const recordConfigShape = {
   SIGNALBOX_MAX_CHAINS: countSchema(10_000).meta({
     description: 'Chains per account; one more is refused with `SB_TOO_MANY`.',
   }),
+  SIGNALBOX_MAX_LISTENERS: countSchema(1_000).meta({
+    description: 'Listeners per account; one more is refused with `SB_TOO_MANY`.',
+  }),
   SIGNALBOX_MAX_API_KEYS: countSchema(100).meta({
     description: 'API keys per account; one more is refused with `SB_TOO_MANY`.',
   }),
@@ -96,6 +99,16 @@ export const recordConfigShape = {
   SIGNALBOX_MAX_DOCUMENTS: countSchema(1_000_000).meta({
     description:
       'Documents per account and collection (polls, sessions); one more is refused with `SB_TOO_MANY`.',
+  }),
+}
+
+/** How long deliveries to listeners can be looked at; the same at whoever records them and whoever shows them. */
+export const deliveryConfigShape = {
+  SIGNALBOX_MAX_DELIVERIES: z.coerce.number().int().min(1).max(100_000).default(1_000).meta({
+    description: 'Deliveries kept per listener.',
+  }),
+  SIGNALBOX_DELIVERY_DAYS: z.coerce.number().int().min(1).max(365).default(7).meta({
+    description: 'How long deliveries are kept, in days.',
   }),
 }
 

@@ -5,6 +5,7 @@ export {
   brokerConfigShape,
   channelConfigShape,
   deadLetterConfigShape,
+  deliveryConfigShape,
   parseConfig,
   portSchema,
   processConfigShape,

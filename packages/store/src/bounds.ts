@@ -11,6 +11,9 @@ const DEFAULT_BOUNDS: Required<StoreBounds> = {
   biographyTtlMs: 7 * DAY_MS,
   maxDeadLetters: 10_000,
   deadLetterTtlMs: 30 * DAY_MS,
+  maxListeners: 1_000,
+  maxDeliveries: 1_000,
+  deliveryTtlMs: 7 * DAY_MS,
   maxChannelMessages: 100,
   maxAccountChannelMessages: 10_000,
   channelTtlMs: HOUR_MS,
@@ -65,6 +68,23 @@ export const MAX_SCANNED_BIOGRAPHIES = 1_000
 /** How many dead letters one call of `list` looks through at most, whatever the filter. */
 export const MAX_SCANNED_DEAD_LETTERS = 2_000
 
+/** How many deliveries one call of `list` looks through at most, whatever the filter. */
+export const MAX_SCANNED_DELIVERIES = 2_000
+
+/** Deliveries that are found by their event. */
+export const MAX_DELIVERIES_OF_EVENT = 1_000
+
+/** The bounds of deliveries that the configuration of a service sets. */
+export function deliveryBounds(config: {
+  SIGNALBOX_MAX_DELIVERIES: number
+  SIGNALBOX_DELIVERY_DAYS: number
+}): StoreBounds {
+  return {
+    maxDeliveries: config.SIGNALBOX_MAX_DELIVERIES,
+    deliveryTtlMs: config.SIGNALBOX_DELIVERY_DAYS * DAY_MS,
+  }
+}
+
 /** The bounds of progress that the configuration of a service sets. */
 export function progressBounds(config: {
   SIGNALBOX_PROGRESS_HOURS: number
@@ -82,12 +102,14 @@ export function recordBounds(config: {
   SIGNALBOX_MAX_CONTACTS?: number
   SIGNALBOX_MAX_DOCUMENTS?: number
   SIGNALBOX_MAX_API_KEYS?: number
+  SIGNALBOX_MAX_LISTENERS?: number
 }): StoreBounds {
   const bounds = {
     maxChains: config.SIGNALBOX_MAX_CHAINS,
     maxContacts: config.SIGNALBOX_MAX_CONTACTS,
     maxDocuments: config.SIGNALBOX_MAX_DOCUMENTS,
     maxApiKeys: config.SIGNALBOX_MAX_API_KEYS,
+    maxListeners: config.SIGNALBOX_MAX_LISTENERS,
   }
   return Object.fromEntries(Object.entries(bounds).filter(([, bound]) => bound !== undefined))
 }

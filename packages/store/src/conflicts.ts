@@ -28,3 +28,7 @@ export function tooMany(what: string, bound: number): TooManyError {
   const message = `the account has ${bound} ${what}, which is as many as it may have: delete some, or raise the bound`
   return new TooManyError(message)
 }
+
+export function listenerExistsConflict(listenerId: string): ConflictError {
+  return new ConflictError(`there is a listener "${listenerId}" already`)
+}

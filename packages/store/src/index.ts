@@ -1,8 +1,15 @@
 /** What Signalbox keeps: the ports and their two engines. */
 
-export { channelBounds, deadLetterBounds, progressBounds, recordBounds } from './bounds.ts'
+export {
+  channelBounds,
+  deadLetterBounds,
+  deliveryBounds,
+  progressBounds,
+  recordBounds,
+} from './bounds.ts'
 export { type ChainPicture, catchUp } from './catch-up.ts'
 export { channelName } from './channel-name.ts'
+export { mendListenerChain } from './listener-chain.ts'
 export { createMemoryStore } from './memory/store.ts'
 export type {
   AccountPresence,
@@ -23,9 +30,14 @@ export type {
   ContactUpdate,
   DeadLetterFilter,
   DeadLetterStore,
+  DeliveryFilter,
+  DeliveryStore,
   DocumentStore,
   EventFilter,
   HandlerCatalog,
+  KeptListener,
+  ListenerSecrets,
+  ListenerStore,
   NewDeadLetter,
   Page,
   PageOptions,

@@ -15,12 +15,16 @@ import type {
   DeadLetterGroup,
   DeadLetterState,
   DeadLetterSummary,
+  Delivery,
+  DeliveryCounts,
+  DeliveryOutcome,
   EventOutcome,
   EventSummary,
   HandlerDescription,
   Json,
   JsonObject,
   KeptDeadLetter,
+  Listener,
   StoredChain,
 } from '@signalbox/contracts'
 
@@ -340,6 +344,72 @@ export interface DeadLetterStore {
   forgotten(accountKey: string): Promise<number>
 }
 
+/** What is secret of a listener, sealed by whoever stores it: the store never sees it in clear. */
+export interface ListenerSecrets {
+  /** The secrets that deliveries are signed with, the newest first; the others only until their time. */
+  signing: { sealed: string; until?: string }[]
+  /** By their place in the callback: `headers.authorization`, `secret_headers.x-shop`, `password`. */
+  callback: Record<string, string>
+}
+
+export interface KeptListener {
+  /** Its `version` is the store's: it counts the saves, from 1. */
+  listener: Listener
+  secrets: ListenerSecrets
+}
+
+/** A listener's chain is kept beside it, as a chain; `mendListenerChain` makes it what the listener says. */
+export interface ListenerStore {
+  /** Throws `ConflictError` when there is one of that identity, `TooManyError` when there are as many as there may be (`maxListeners`). */
+  create(accountKey: string, listener: Listener, secrets: ListenerSecrets): Promise<KeptListener>
+  get(accountKey: string, listenerId: string): Promise<KeptListener | undefined>
+  /**
+   * Replaces it by what `change` makes of it, in one atomic step: `change` is called again when somebody else was faster. What it
+   * throws is thrown, and nothing is changed; nor is it when it returns what it was given. Undefined: there is no such listener.
+   */
+  update(
+    accountKey: string,
+    listenerId: string,
+    change: (kept: KeptListener) => KeptListener,
+  ): Promise<KeptListener | undefined>
+  /** False: there was none. */
+  delete(accountKey: string, listenerId: string): Promise<boolean>
+  /** By listener_id. */
+  list(accountKey: string, options?: PageOptions): Promise<Page<KeptListener>>
+  /** Told soon after a change, by anybody, of any account. May be lost (a reconnection), so what is remembered has to age as well. */
+  onChange(hear: (change: { accountKey: string; listenerId: string }) => void): Promise<Unsubscribe>
+}
+
+export interface DeliveryFilter {
+  /** `failed`: every outcome but `delivered`. */
+  outcome?: DeliveryOutcome | 'failed'
+  eventId?: string
+  /** Unix milliseconds of the attempt: from, and before. */
+  sinceMs?: number
+  untilMs?: number
+}
+
+/** Bounded per listener by age and count; what falls off is counted (`forgotten`). The counts are of all attempts ever. */
+export interface DeliveryStore {
+  /** In this order. One that is kept already (by its `delivery_id`) is left as it is, and not counted again. */
+  record(accountKey: string, deliveries: readonly Delivery[]): Promise<void>
+  get(accountKey: string, listenerId: string, deliveryId: string): Promise<Delivery | undefined>
+  /** Newest first. A page may be short, or empty with a `next`, when the filter matched little of what was looked through. */
+  list(
+    accountKey: string,
+    listenerId: string,
+    filter: DeliveryFilter,
+    options?: PageOptions,
+  ): Promise<Page<Delivery>>
+  /** To all listeners, in the order in which they were recorded; the latest 1,000. */
+  ofEvent(accountKey: string, eventId: string): Promise<Delivery[]>
+  counts(accountKey: string, listenerId: string): Promise<DeliveryCounts>
+  /** The next failure begins `failing_since` anew. */
+  clearFailing(accountKey: string, listenerId: string): Promise<void>
+  /** All of a listener that is no more. */
+  forget(accountKey: string, listenerId: string): Promise<void>
+}
+
 /** How far a piece of work is: nobody began it, somebody did, or it is done. */
 export type Progress =
   | { state: 'new' }
@@ -431,6 +501,8 @@ export interface Store extends AsyncDisposable {
   readonly presence: PresenceStore
   readonly biographies: BiographyStore
   readonly deadLetters: DeadLetterStore
+  readonly listeners: ListenerStore
+  readonly deliveries: DeliveryStore
   readonly documents: DocumentStore
   readonly progress: ProgressStore
   /** Why it cannot work now, or undefined. For readiness. */
@@ -446,6 +518,11 @@ export interface StoreBounds {
   /** Dead letters per account: default 10,000, and 30 days. */
   maxDeadLetters?: number
   deadLetterTtlMs?: number
+  /** Listeners per account: default 1,000. One more is refused. */
+  maxListeners?: number
+  /** Deliveries per listener: default 1,000, and 7 days. */
+  maxDeliveries?: number
+  deliveryTtlMs?: number
   /** Messages in a person's channel: default 100; in an account's: default 10,000; both until 1 hour after the last one. */
   maxChannelMessages?: number
   maxAccountChannelMessages?: number

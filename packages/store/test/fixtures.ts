@@ -1,5 +1,5 @@
 /** What the contract suites work with: chains, facts, and the listing of everything. */
-import type { BiographyFact, Chain, Json } from '@signalbox/contracts'
+import type { BiographyFact, Chain, Delivery, Json, Listener } from '@signalbox/contracts'
 import fc from 'fast-check'
 import type { NewDeadLetter, Page, PageOptions, Store, StoreBounds } from '../src/index.ts'
 
@@ -94,6 +94,39 @@ export function deadLetter(
     routing_key: 'send_sms',
     body: { json: { id } },
     ...fields,
+  }
+}
+
+export function aListener(id: string, overrides: Partial<Listener> = {}): Listener {
+  return {
+    listener_id: id,
+    name: `Listener ${id}`,
+    callback: { type: 'http', url: 'https://example.org/hook', headers: { authorization: '***' } },
+    state: 'active',
+    created_at: AT,
+    updated_at: AT,
+    version: 1,
+    ...overrides,
+  }
+}
+
+export function aDelivery(id: string, overrides: Partial<Delivery> = {}): Delivery {
+  return {
+    delivery_id: id,
+    listener_id: 'shop',
+    event_id: 'event',
+    conversation_type: 'poll',
+    conversation_key: 'spring',
+    event_type: 'poll_complete',
+    run_id: 'run',
+    invocation_id: 'invocation',
+    attempt: 1,
+    at: AT,
+    duration_ms: 12,
+    outcome: 'delivered',
+    status: 200,
+    request: { method: 'POST', url: 'https://example.org/', headers: { authorization: '***' } },
+    ...overrides,
   }
 }
 

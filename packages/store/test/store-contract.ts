@@ -7,7 +7,9 @@ import { describeChains } from './contract/chains.ts'
 import { describeChannels } from './contract/channels.ts'
 import { describeContacts } from './contract/contacts.ts'
 import { describeDeadLetters } from './contract/dead-letters.ts'
+import { describeDeliveries } from './contract/deliveries.ts'
 import { describeApiKeys, describeDocuments } from './contract/documents.ts'
+import { describeListeners } from './contract/listeners.ts'
 import { describePresence } from './contract/presence.ts'
 import { describeProgress } from './contract/progress.ts'
 import { describeInterest, describeRoster } from './contract/relaying.ts'
@@ -26,6 +28,8 @@ export function describeStore(engineName: string, engine: Engine): void {
   describe(`${engineName}: presence`, () => describePresence(engine))
   describe(`${engineName}: biographies`, () => describeBiographies(engine))
   describe(`${engineName}: dead letters`, () => describeDeadLetters(engine))
+  describe(`${engineName}: listeners`, () => describeListeners(engine))
+  describe(`${engineName}: deliveries`, () => describeDeliveries(engine))
   describe(`${engineName}: progress`, () => describeProgress(engine))
   describe(`${engineName}: documents`, () => describeDocuments(engine))
 

@@ -2,12 +2,9 @@
 import type { DeadLetterSummary } from '@signalbox/contracts'
 import { MAX_SCANNED_DEAD_LETTERS } from '../bounds.ts'
 import { createGrouping, firstSummary, isAskedFor, repeated, withBody } from '../dead-letters.ts'
-import { checkPage, cursorOf } from '../input.ts'
 import type { DeadLetterStore } from '../ports.ts'
 import { Accounts, type MemoryLifetime } from './accounts.ts'
-
-/** In a cursor: the sequence of the last letter looked at. */
-const POSITION = /^\d+$/
+import { pageOfNewest } from './newest-first.ts'
 
 interface KeptLetter {
   /** JSON text. */
@@ -74,19 +71,12 @@ export function createMemoryDeadLetters(
     },
 
     async list(accountKey, filter, pageOptions) {
-      const { letters } = current(accountKey)
-      const { limit, after } = checkPage('dead letters', pageOptions, POSITION)
-      const before = after === undefined ? Number.POSITIVE_INFINITY : Number(after)
-      const newestFirst = [...letters.values()].reverse().filter((kept) => kept.sequence < before)
-      const items: DeadLetterSummary[] = []
-      for (const [scanned, kept] of newestFirst.entries()) {
-        if (items.length === limit || scanned === MAX_SCANNED_DEAD_LETTERS) {
-          return { items, next: cursorOf('dead letters', String(kept.sequence + 1)) }
-        }
-        const summary = summaryOf(kept)
-        if (isAskedFor(summary, filter)) items.push(summary)
-      }
-      return { items }
+      return pageOfNewest(
+        { ...pageOptions, listing: 'dead letters', maxScanned: MAX_SCANNED_DEAD_LETTERS },
+        current(accountKey).letters.values(),
+        summaryOf,
+        (summary) => isAskedFor(summary, filter),
+      )
     },
 
     async groups(accountKey, filter) {

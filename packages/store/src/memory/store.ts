@@ -10,7 +10,9 @@ import { createMemoryChains } from './chains.ts'
 import { createMemoryChannels } from './channels.ts'
 import { createMemoryContacts } from './contacts.ts'
 import { createMemoryDeadLetters } from './dead-letters.ts'
+import { createMemoryDeliveries } from './deliveries.ts'
 import { createMemoryDocuments } from './documents.ts'
+import { createMemoryListeners } from './listeners.ts'
 import { createMemoryPresence } from './presence.ts'
 import { createMemoryProgress } from './progress.ts'
 import { createMemoryInterest, createMemoryRoster } from './relaying.ts'
@@ -37,6 +39,8 @@ export function createMemoryStore(bounds?: StoreBounds, log: Log = silentLog): S
     presence: createMemoryPresence({ lifetime }),
     biographies,
     deadLetters: createMemoryDeadLetters(resolved, { lifetime }),
+    listeners: createMemoryListeners(resolved, { lifetime, log }),
+    deliveries: createMemoryDeliveries(resolved, { lifetime }),
     documents: createMemoryDocuments(resolved, { lifetime }),
     progress: createMemoryProgress(resolved, { lifetime, biographies }),
     unavailableReason: () => (lifetime.closed ? 'the store is closed' : undefined),

@@ -5,30 +5,18 @@
 import type { DeadLetterSummary } from '@signalbox/contracts'
 import { MAX_SCANNED_DEAD_LETTERS } from '../bounds.ts'
 import { createGrouping, firstSummary, isAskedFor, repeated, withBody } from '../dead-letters.ts'
-import { checkPage, cursorOf } from '../input.ts'
 import type { DeadLetterStore } from '../ports.ts'
 import type { RedisConnection } from './connection.ts'
 import type { Keys } from './keys.ts'
-
-const CHUNK_SIZE = 500
-/** In a cursor: the time and the id of the last letter looked at. */
-const POSITION = /^\d+ ./
-
-/** KEYS: the index, the summaries, the count of the forgotten. ARGV: ms to keep, letters to keep. Leaves what fell off in `gone`. */
-const FORGET = `
-local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
-local gone = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now - ARGV[1] * 1000, 'LIMIT', 0, 1000)
-if #gone == 0 then
-  local count = math.min(redis.call('ZCARD', KEYS[1]) - ARGV[2], 1000)
-  if count > 0 then gone = redis.call('ZRANGE', KEYS[1], 0, count - 1) end
-end
-if #gone > 0 then
-  redis.call('ZREM', KEYS[1], unpack(gone))
-  redis.call('HDEL', KEYS[2], unpack(gone))
-  redis.call('INCRBY', KEYS[3], #gone)
-end
-`
+import {
+  CHUNK_SIZE,
+  FORGET,
+  NEWEST,
+  newestArguments,
+  pageOfNewest,
+  type Row,
+  rowsOf,
+} from './newest-first.ts'
 
 /** KEYS[4]: the body. ARGV: … id, summary, body. Returns what fell off, and the summary that is there already, if one is. */
 const KEEP = `
@@ -50,31 +38,9 @@ redis.call('HSET', KEYS[1], ARGV[1], (ARGV[2] + 1) .. ' ' .. ARGV[3])
 return 1
 `
 
-/** ARGV: … the time and id after which to begin (empty: at the newest), how many. Returns what fell off; id, time and summary each. */
-const NEWEST = `${FORGET}
-local start = 0
-if ARGV[3] ~= '' then
-  local rank = redis.call('ZREVRANK', KEYS[1], ARGV[4])
-  if rank then start = rank + 1 else start = redis.call('ZCOUNT', KEYS[1], ARGV[3], '+inf') end
-end
-local found = redis.call('ZREVRANGE', KEYS[1], start, start + ARGV[5] - 1, 'WITHSCORES')
-local rows = {}
-for i = 1, #found, 2 do
-  rows[#rows + 1] = found[i]
-  rows[#rows + 1] = found[i + 1]
-  rows[#rows + 1] = redis.call('HGET', KEYS[2], found[i]) or ''
-end
-return { gone, rows }
-`
-
 const COUNT = `${FORGET}
 return { gone, redis.call('GET', KEYS[3]) or '0' }
 `
-
-interface Row {
-  position: string
-  summary: DeadLetterSummary
-}
 
 export function createRedisDeadLetters(
   { maxDeadLetters, deadLetterTtlMs }: { maxDeadLetters: number; deadLetterTtlMs: number },
@@ -108,16 +74,10 @@ export function createRedisDeadLetters(
     }
   }
   const newest = async (accountKey: string, after: string, count: number): Promise<Row[]> => {
-    const [time = '', id = ''] = after.split(' ', 2)
-    const args = [...bounds, time, id, count]
+    const args = [...bounds, ...newestArguments(after, count)]
     const [gone, flat] = await newestScript(keysOf(accountKey), args)
     await dropBodies(accountKey, gone)
-    const rows: Row[] = []
-    for (let index = 0; index + 2 < flat.length; index += 3) {
-      const [found, at, text] = [flat[index]!, flat[index + 1]!, flat[index + 2]!]
-      if (text !== '') rows.push({ position: `${at} ${found}`, ...readSummary(text) })
-    }
-    return rows
+    return rowsOf(flat)
   }
 
   return {
@@ -151,20 +111,13 @@ export function createRedisDeadLetters(
       return withBody(readSummary(summary).summary, body)
     },
 
-    async list(accountKey, filter, pageOptions) {
-      const { limit, after = '' } = checkPage('dead letters', pageOptions, POSITION)
-      const items: DeadLetterSummary[] = []
-      let position = after
-      for (let scanned = 0; scanned < MAX_SCANNED_DEAD_LETTERS; scanned += CHUNK_SIZE) {
-        const rows = await newest(accountKey, position, CHUNK_SIZE)
-        for (const row of rows) {
-          if (items.length === limit) return { items, next: cursorOf('dead letters', position) }
-          position = row.position
-          if (isAskedFor(row.summary, filter)) items.push(row.summary)
-        }
-        if (rows.length < CHUNK_SIZE) return { items }
-      }
-      return { items, next: cursorOf('dead letters', position) }
+    list(accountKey, filter, pageOptions) {
+      return pageOfNewest(
+        { ...pageOptions, listing: 'dead letters', maxScanned: MAX_SCANNED_DEAD_LETTERS },
+        (after, count) => newest(accountKey, after, count),
+        (text) => readSummary(text).summary,
+        (summary) => isAskedFor(summary, filter),
+      )
     },
 
     async groups(accountKey, filter) {
@@ -172,7 +125,10 @@ export function createRedisDeadLetters(
       let position = ''
       for (let scanned = 0; scanned < maxDeadLetters; scanned += CHUNK_SIZE) {
         const rows = await newest(accountKey, position, CHUNK_SIZE)
-        for (const { summary } of rows) if (isAskedFor(summary, filter)) grouping.add(summary)
+        for (const { text } of rows) {
+          const { summary } = readSummary(text)
+          if (isAskedFor(summary, filter)) grouping.add(summary)
+        }
         if (rows.length < CHUNK_SIZE) break
         position = rows.at(-1)!.position
       }

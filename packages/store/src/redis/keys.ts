@@ -87,6 +87,20 @@ export function createKeys(namespace: string) {
     }),
     deadLetterBody: (accountKey: string, deadLetterId: string) =>
       `${account(accountKey)}:dead-letter:${deadLetterId}`,
+    /** Pub/sub: `<account> <listener_id>` of each change. */
+    listenersChanged: `${everybody}:listeners-changed`,
+    listeners: (accountKey: string) => ({
+      listeners: `${account(accountKey)}:listeners`,
+      ids: `${account(accountKey)}:listener-ids`,
+    }),
+    deliveries: (accountKey: string, listenerId: string) => ({
+      index: `${account(accountKey)}:deliveries:${listenerId}`,
+      records: `${account(accountKey)}:delivery-records:${listenerId}`,
+      forgotten: `${account(accountKey)}:deliveries-forgotten:${listenerId}`,
+      counts: `${account(accountKey)}:delivery-counts:${listenerId}`,
+    }),
+    eventDeliveries: (accountKey: string, eventId: string) =>
+      `${account(accountKey)}:event-deliveries:${eventId}`,
     progressOf: (accountKey: string) => ({
       events: `${account(accountKey)}:progress-events`,
       forgotten: `${account(accountKey)}:progress-forgotten`,

@@ -13,8 +13,10 @@ import { createChronicle } from './chronicle.ts'
 import { RedisConnection } from './connection.ts'
 import { createRedisContacts } from './contacts.ts'
 import { createRedisDeadLetters } from './dead-letters.ts'
+import { createRedisDeliveries } from './deliveries.ts'
 import { createRedisDocuments } from './documents.ts'
 import { createKeys } from './keys.ts'
+import { createRedisListeners } from './listeners.ts'
 import { createRedisPresence } from './presence.ts'
 import { createRedisProgress } from './progress.ts'
 import { createRedisInterest, createRedisRoster } from './relaying.ts'
@@ -76,6 +78,8 @@ export function openRedisStore(options: RedisStoreOptions): Store {
     presence: createRedisPresence({ connection, keys }),
     biographies: createRedisBiographies(bounds, { connection, keys, chronicle }),
     deadLetters: createRedisDeadLetters(bounds, { connection, keys }),
+    listeners: createRedisListeners(bounds, { connection, keys, subscriptions }),
+    deliveries: createRedisDeliveries(bounds, { connection, keys }),
     documents: createRedisDocuments(bounds, { connection, keys }),
     progress: {
       ...createRedisProgress({ connection, keys, chronicle }),

@@ -3,7 +3,16 @@ import { leaseRedis, waitFor } from '@signalbox/testkit'
 import { Redis } from 'ioredis'
 import { afterAll, describe, expect, it } from 'vitest'
 import { openRedisStore, type Store } from '../../src/index.ts'
-import { chainNamed, deadLetter, defaultChain, matched, received, step } from '../fixtures.ts'
+import {
+  aDelivery,
+  aListener,
+  chainNamed,
+  deadLetter,
+  defaultChain,
+  matched,
+  received,
+  step,
+} from '../fixtures.ts'
 
 const lease = await leaseRedis()
 const redis = new Redis(lease.redisUrl)
@@ -21,7 +30,8 @@ afterAll(async () => {
 
 /** One call of every method that writes, and of every method that reads. */
 async function useEverything({ chains, catalog, contacts, channels, ...rest }: Store) {
-  const { apiKeys, biographies, deadLetters, documents, progress, revocations, presence } = rest
+  const { apiKeys, biographies, deadLetters, deliveries, documents, listeners, ...more } = rest
+  const { progress, revocations, presence } = more
   await chains.put('acc', 'a', chainNamed('a'))
   await chains.put('acc', 'b', defaultChain())
   await chains.delete('acc', 'a')
@@ -68,6 +78,17 @@ async function useEverything({ chains, catalog, contacts, channels, ...rest }: S
   await deadLetters.list('acc', {})
   await deadLetters.groups('acc', {})
   await deadLetters.forgotten('acc')
+  await listeners.delete('acc', 'l')
+  await listeners.create('acc', aListener('l'), { signing: [], callback: {} })
+  await listeners.update('acc', 'l', (kept) => ({ ...kept }))
+  await listeners.list('acc')
+  await deliveries.forget('acc', 'l')
+  await deliveries.record('acc', [aDelivery('d', { listener_id: 'l' })])
+  await deliveries.get('acc', 'l', 'd')
+  await deliveries.list('acc', 'l', {})
+  await deliveries.ofEvent('acc', 'event')
+  await deliveries.counts('acc', 'l')
+  await deliveries.clearFailing('acc', 'l')
   await progress.begin('acc', 'e', 'w', 1)
   await progress.finish('acc', 'e', 'w', 2, [step('r', 's')])
   await progress.finish('acc', 'f', 'w', 2)
@@ -133,12 +154,12 @@ describe('on a Redis Cluster', () => {
       found.push(...(page as string[]))
     }
     const transient = found.filter((key) =>
-      /:(channel-|biography:|dead-letter:|progress:|progress-events|revocations|presence)/.test(
+      /:(channel-|biography:|dead-letter:|event-deliveries:|progress:|progress-events|revocations|presence)/.test(
         key,
       ),
     )
     const lives = await Promise.all(transient.map((key) => redis.pttl(key)))
-    expect(transient).toHaveLength(13)
+    expect(transient).toHaveLength(14)
     expect(lives.every((ms) => ms > 0)).toBe(true)
   })
 
