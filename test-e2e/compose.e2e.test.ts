@@ -35,7 +35,11 @@ const manifest = JSON.parse(await readFile('package.json', 'utf8')) as {
 
 const isOurs = ([, service]: [string, ComposeService]) => service.image === 'signalbox:local'
 const ours = Object.entries(compose.services).filter(isOurs)
-const dotEnv = { SIGNALBOX_ADMIN_KEY: 'k'.repeat(64), SIGNALBOX_TOKEN_SECRET: 's'.repeat(64) }
+const dotEnv = {
+  SIGNALBOX_ADMIN_KEY: 'k'.repeat(64),
+  SIGNALBOX_TOKEN_SECRET: 's'.repeat(64),
+  SIGNALBOX_SEALING_KEY: 'f'.repeat(64),
+}
 
 const stack = new AsyncDisposableStack()
 afterAll(() => stack.disposeAsync())

@@ -1,7 +1,7 @@
 /** An api, edges that stay at their address over their deaths, and a source that publishes state changes: without the rest of a system. */
 import { freePort, startProcess, type TestProcess } from '@signalbox/testkit'
 import amqp, { type ConfirmChannel } from 'amqplib'
-import { ADMIN_KEY, type Brokers, type Instance, TOKEN_SECRET } from './system.ts'
+import { ADMIN_KEY, type Brokers, type Instance, SEALING_KEY, TOKEN_SECRET } from './system.ts'
 
 export interface Edge extends AsyncDisposable {
   /** `http://…`. */
@@ -23,6 +23,7 @@ function startService(name: string, brokers: Brokers, port: number): Promise<Tes
       SIGNALBOX_NAMESPACE: brokers.namespace,
       SIGNALBOX_ADMIN_KEY: ADMIN_KEY,
       SIGNALBOX_TOKEN_SECRET: TOKEN_SECRET,
+      SIGNALBOX_SEALING_KEY: SEALING_KEY,
       HOST: '127.0.0.1',
       PORT: String(port),
       LOG_LEVEL: 'warn',

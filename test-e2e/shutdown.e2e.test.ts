@@ -12,7 +12,15 @@ import { type CountingGateway, startCountingGateway } from './counting-gateway.t
 import { startLoad } from './load.ts'
 import { observe } from './observer.ts'
 import { handled, loadEvent } from './outage.ts'
-import { ADMIN_KEY, putChain, request, type System, startSystem, TOKEN_SECRET } from './system.ts'
+import {
+  ADMIN_KEY,
+  putChain,
+  request,
+  SEALING_KEY,
+  type System,
+  startSystem,
+  TOKEN_SECRET,
+} from './system.ts'
 
 const RATE_PER_SECOND = 100
 const STEPS = ['first', 'second']
@@ -110,6 +118,7 @@ describe('without RabbitMQ, a process that was told to end before it reached it'
           SIGNALBOX_NAMESPACE: brokers.namespace,
           SIGNALBOX_ADMIN_KEY: ADMIN_KEY,
           SIGNALBOX_TOKEN_SECRET: TOKEN_SECRET,
+          SIGNALBOX_SEALING_KEY: SEALING_KEY,
           HOST: '127.0.0.1',
           PORT: String(port),
         },

@@ -7,6 +7,7 @@ import { freePort, startProcess, type TestProcess, waitFor } from '@signalbox/te
 
 export const ADMIN_KEY = 'e2e-admin-key-0123456789-0123456789'
 export const TOKEN_SECRET = 'e2e-token-secret-0123456789-0123456789'
+export const SEALING_KEY = 'e2e0'.repeat(16)
 
 export interface Brokers {
   amqpUrl: string
@@ -48,6 +49,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     SIGNALBOX_NAMESPACE: options.namespace,
     SIGNALBOX_ADMIN_KEY: ADMIN_KEY,
     SIGNALBOX_TOKEN_SECRET: TOKEN_SECRET,
+    SIGNALBOX_SEALING_KEY: SEALING_KEY,
     HOST: '127.0.0.1',
     LOG_LEVEL: 'info',
   }

@@ -1,5 +1,4 @@
 /** Holds docs/chains.md to the schemas, the check and the search for loops. */
-import { readFileSync } from 'node:fs'
 import {
   type CatalogEntry,
   chainSchema,
@@ -10,14 +9,9 @@ import {
 import { expect, test } from 'vitest'
 import { checkChain, createChainGraph } from '../src/index.ts'
 import { aChain } from './fixtures.ts'
+import { pageOf } from './page.ts'
 
-const page = readFileSync(new URL('../../../docs/chains.md', import.meta.url), 'utf8')
-
-function example(name: string): unknown {
-  const [, text] =
-    new RegExp(`<!-- page-test: ${name} -->\n+\`\`\`json\n([^]*?)\n\`\`\``).exec(page) ?? []
-  return JSON.parse(text ?? 'null')
-}
+const { page, example } = pageOf('chains.md')
 
 const catalog = ['create_contact', 'send_sms', 'log', 'fire_event'].map(
   (name): CatalogEntry => ({

@@ -18,23 +18,27 @@ export function biographyOf(recorded: readonly BiographyFact[]): Biography | und
   const matched = facts.find((fact) => fact.fact === 'matched')
 
   const replays = facts.filter((fact) => fact.fact === 'replayed')
+  const resends = facts.filter((fact) => fact.fact === 'resent')
   const deadLettered = ownDeath(facts)
   const chains = [
     ...(matched?.matched ?? []),
     ...replays.flatMap(({ new_run }) => (new_run ? [new_run] : [])),
+    ...resends.map(({ new_run }) => new_run),
   ]
   const runs: Biography['runs'] = chains.map((chain) => {
     const end = endOfLatestTry(facts, chain.run_id)
     const replacement = replays.findLast(
       ({ run_id, new_run }) => run_id === chain.run_id && new_run,
     )
+    const resend = resends.find(({ new_run }) => new_run.run_id === chain.run_id)
     return {
       ...chain,
       status: end?.outcome ?? 'running',
-      by_default: matched?.by_default ?? false,
+      by_default: resend === undefined && (matched?.by_default ?? false),
       steps: stepsOf(facts, chain.run_id),
       ...(end?.error ? { error: end.error } : {}),
       ...(replacement?.new_run ? { replaced_by: replacement.new_run.run_id } : {}),
+      ...(resend ? { resent: { listener_id: resend.listener_id, reason: resend.reason } } : {}),
     }
   })
 
@@ -42,7 +46,11 @@ export function biographyOf(recorded: readonly BiographyFact[]): Biography | und
   return {
     event: received.event,
     received_at: received.at,
-    outcome: outcomeOf(runs, matched !== undefined, deadLettered !== undefined),
+    outcome: outcomeOf(
+      runs,
+      matched !== undefined || resends.length > 0,
+      deadLettered !== undefined,
+    ),
     ...(reason === undefined ? {} : { reason }),
     runs,
     not_matched: matched?.not_matched ?? [],

@@ -22,6 +22,10 @@ const unmatchedChainSchema = z.strictObject({
   reason: z.string(),
 })
 
+/** `retry` and `replay`: of deliveries; `republish`: of events; `test`: of an event that is for nobody else. */
+export const RESEND_REASONS = ['retry', 'replay', 'republish', 'test'] as const
+export const resendReasonSchema = z.enum(RESEND_REASONS)
+
 export const biographyFactSchema = z.discriminatedUnion('fact', [
   z.strictObject({
     fact: z.literal('received'),
@@ -77,6 +81,14 @@ export const biographyFactSchema = z.discriminatedUnion('fact', [
     new_run: matchedChainSchema.optional(),
     /** The changed event that was published. */
     new_event_id: keySchema.optional(),
+  }),
+  /** The event was sent to a listener again, or (a test) for the first time: by a run of its own. */
+  z.strictObject({
+    fact: z.literal('resent'),
+    at: timestampSchema,
+    listener_id: nameSchema,
+    reason: resendReasonSchema,
+    new_run: matchedChainSchema,
   }),
   z.strictObject({
     fact: z.literal('dead_lettered'),
@@ -136,6 +148,8 @@ export const biographySchema = z
         error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
         /** The run that took its place, when it was replayed from the start. */
         replaced_by: keySchema.optional(),
+        /** Present when somebody asked for it: the event did not start this run. */
+        resent: z.strictObject({ listener_id: nameSchema, reason: resendReasonSchema }).optional(),
       }),
     ),
     /** How many sockets it has reached, and when the first of them; absent: none, as far as is known. */
@@ -148,6 +162,7 @@ export const biographySchema = z
 
 export type BiographyFact = z.infer<typeof biographyFactSchema>
 export type Biography = z.infer<typeof biographySchema>
+export type ResendReason = z.infer<typeof resendReasonSchema>
 export type EventOutcome = z.infer<typeof eventOutcomeSchema>
 
 /** One line of `GET /events`. */

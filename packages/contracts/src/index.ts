@@ -30,6 +30,8 @@ export {
   eventOutcomeSchema,
   eventSummaryOf,
   eventSummarySchema,
+  RESEND_REASONS,
+  type ResendReason,
 } from './biography.ts'
 export { biographyOf, inTry } from './biography-view.ts'
 export {

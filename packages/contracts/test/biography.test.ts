@@ -221,3 +221,43 @@ describe('a run whose dead letter is replayed', () => {
     })
   })
 })
+
+describe('an event that was sent to a listener again', () => {
+  const resent = (runId: string): BiographyFact => ({
+    fact: 'resent',
+    at: at(10),
+    listener_id: 'shop',
+    reason: 'republish',
+    new_run: { chain_id: 'listener-shop', name: 'Listener: Shop', version: 2, run_id: runId },
+  })
+
+  test('has one more run, which says who asked for it and counts for the outcome', () => {
+    const before = [received, matched('r1'), step(2, 'r1', 'a', 2), ended(3, 'r1')]
+    const facts = [...before, resent('again')]
+    for (const fact of facts) expect(biographyFactSchema.parse(fact)).toEqual(fact)
+    const biography = biographyOf(facts)!
+    expect(biographySchema.parse(biography)).toEqual(biography)
+    expect(biography).toMatchObject({
+      outcome: 'pending',
+      runs: [
+        { run_id: 'r1', status: 'succeeded' },
+        {
+          run_id: 'again',
+          status: 'running',
+          by_default: false,
+          resent: { listener_id: 'shop', reason: 'republish' },
+        },
+      ],
+    })
+    expect(biography.runs[0]).not.toHaveProperty('resent')
+    expect(biographyOf([...facts, ended(11, 'again')])?.outcome).toBe('succeeded')
+    expect(biographyOf([...facts, ended(11, 'again', 'dead_lettered')])?.outcome).toBe(
+      'dead_lettered',
+    )
+  })
+
+  test('need not have matched anything: a test is for the listener alone', () => {
+    expect(biographyOf([received, resent('test')])?.outcome).toBe('pending')
+    expect(biographyOf([received, resent('test'), ended(11, 'test')])?.outcome).toBe('succeeded')
+  })
+})

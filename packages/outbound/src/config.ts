@@ -1,7 +1,7 @@
 /** What a process reads from its environment that checks or delivers callbacks. */
 import { InvalidInputError } from '@signalbox/kit'
 import { z } from 'zod'
-import { createAddressPolicy } from './address-policy.ts'
+import { type AddressPolicyOptions, createAddressPolicy } from './address-policy.ts'
 import { sealingKeysOf } from './sealing.ts'
 
 /** Texts with commas between. */
@@ -26,6 +26,19 @@ export const addressPolicyConfigShape = {
   SIGNALBOX_CALLBACK_ALLOW_HTTP: z.stringbool().default(false).meta({
     description: 'Take callbacks without TLS too: `http://` and `amqp://`.',
   }),
+}
+
+/** The policy that this configuration asks for. */
+export function addressPolicyOptions(config: {
+  SIGNALBOX_CALLBACK_ALLOW: readonly string[]
+  SIGNALBOX_CALLBACK_DENY: readonly string[]
+  SIGNALBOX_CALLBACK_ALLOW_HTTP: boolean
+}): AddressPolicyOptions {
+  return {
+    allow: config.SIGNALBOX_CALLBACK_ALLOW,
+    deny: config.SIGNALBOX_CALLBACK_DENY,
+    allowHttp: config.SIGNALBOX_CALLBACK_ALLOW_HTTP,
+  }
 }
 
 /** For the secrets of listeners: of whoever stores or uses them. */

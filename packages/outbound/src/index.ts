@@ -22,7 +22,7 @@ export {
   checkCallbackUrl,
 } from './callback-url.ts'
 export type { CircuitOptions, EndpointLimits, Verdict, WaitReason } from './circuit.ts'
-export { addressPolicyConfigShape, sealingConfigShape } from './config.ts'
+export { addressPolicyConfigShape, addressPolicyOptions, sealingConfigShape } from './config.ts'
 export {
   createEndpointGuard,
   type EndpointGuard,

@@ -11,6 +11,8 @@ export function factIdOf(fact: BiographyFact): string {
       return `run_ended ${fact.run_id}${tryOf(fact)}`
     case 'replayed':
       return `replayed ${fact.dead_letter_id} ${fact.kind}`
+    case 'resent':
+      return `resent ${fact.new_run.run_id}`
     case 'dead_lettered':
       return `dead_lettered ${fact.at}`
     case 'shown':

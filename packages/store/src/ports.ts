@@ -25,6 +25,7 @@ import type {
   JsonObject,
   KeptDeadLetter,
   Listener,
+  SIGNATURE_SCHEMES,
   StoredChain,
 } from '@signalbox/contracts'
 
@@ -347,7 +348,13 @@ export interface DeadLetterStore {
 /** What is secret of a listener, sealed by whoever stores it: the store never sees it in clear. */
 export interface ListenerSecrets {
   /** The secrets that deliveries are signed with, the newest first; the others only until their time. */
-  signing: { sealed: string; until?: string }[]
+  signing: {
+    sealed: string
+    scheme: (typeof SIGNATURE_SCHEMES)[number]
+    /** Of ed25519: what verifies, and may be shown. */
+    public_key?: string
+    until?: string
+  }[]
   /** By their place in the callback: `headers.authorization`, `secret_headers.x-shop`, `password`. */
   callback: Record<string, string>
 }

@@ -6,6 +6,13 @@
 import swagger from '@fastify/swagger'
 import { type Broker, createPublisher } from '@signalbox/broker'
 import { createHttpApp, type Log, type Metrics, type Readiness } from '@signalbox/kit'
+import {
+  type AddressPolicyOptions,
+  createAddressPolicy,
+  createDnsResolver,
+  createSealer,
+  type Resolve,
+} from '@signalbox/outbound'
 import type { Store } from '@signalbox/store'
 import type { FastifyInstance } from 'fastify'
 import { createAuthentication } from './authentication.ts'
@@ -14,13 +21,18 @@ import { chains } from './chains.ts'
 import { connections } from './connections.ts'
 import { contacts } from './contacts.ts'
 import { deadLetters } from './dead-letters.ts'
+import { deliveries } from './deliveries.ts'
 import { openApiOptions } from './description.ts'
 import { events } from './events.ts'
 import { handlers, registration } from './handlers.ts'
 import { inputValidator, readAbsentBody, requireBoundedNesting } from './input.ts'
 import { keys } from './keys.ts'
+import { createListenerKeeping } from './listener-keeping.ts'
+import { listeners } from './listeners.ts'
 import { DEFAULT_PATIENCE_MS } from './patience.ts'
 import { createReplays } from './replays.ts'
+import { createResends } from './resends.ts'
+import { sources } from './sources.ts'
 import { tokens } from './tokens.ts'
 import { about } from './version.ts'
 
@@ -31,18 +43,33 @@ export interface ApiOptions {
   tokenSecret: string
   /** How long a request waits for RabbitMQ, when it is not known to be away; default 5,000. */
   patienceMs?: number
+  /** What secrets of listeners are stored under (`SIGNALBOX_SEALING_KEY`). */
+  sealingKeys: string
+  /** Where callbacks may go; default: public addresses, with TLS. */
+  callbackAddresses?: AddressPolicyOptions
+  /** Of the broker's exchanges, which callbacks may not publish to; default `signalbox`. */
+  namespace?: string
 }
 
 export interface ApiDeps {
   broker: Pick<Broker, 'topology' | 'publish' | 'declare' | 'unavailableReason'>
   store: Pick<
     Store,
-    'chains' | 'catalog' | 'contacts' | 'apiKeys' | 'biographies' | 'deadLetters'
+    | 'chains'
+    | 'catalog'
+    | 'contacts'
+    | 'apiKeys'
+    | 'biographies'
+    | 'deadLetters'
+    | 'listeners'
+    | 'deliveries'
   > &
     Pick<Store, 'presence' | 'revocations' | 'unavailableReason'>
   log: Log
   readiness: Readiness
   metrics: Metrics
+  /** Looks up the names in URLs of callbacks; default: DNS. */
+  resolve?: Resolve
 }
 
 /** Disposing it closes the app: no new requests, those in hand are answered. */
@@ -74,6 +101,15 @@ export function createApi(options: ApiOptions, deps: ApiDeps): Api {
     log,
   })
 
+  const keeping = createListenerKeeping({
+    ...store,
+    sealer: createSealer({ keys: options.sealingKeys }),
+    policy: createAddressPolicy(options.callbackAddresses),
+    resolve: deps.resolve ?? createDnsResolver(),
+    namespace: options.namespace ?? 'signalbox',
+  })
+  const resends = createResends({ ...store, broker, keeping, publisher })
+
   const app = createHttpApp({}, { log, readiness, metrics })
   app.removeContentTypeParser('text/plain')
   app.setValidatorCompiler(inputValidator())
@@ -98,7 +134,10 @@ export function createApi(options: ApiOptions, deps: ApiDeps): Api {
         async (account) => {
           await account.register(events, { publisher, log, metrics })
           await account.register(biographies, { biographies: store.biographies })
-          await account.register(chains, { chains: store.chains, catalog: store.catalog })
+          await account.register(chains, store)
+          await account.register(listeners, { keeping, deliveries: store.deliveries })
+          await account.register(deliveries, { keeping, deliveries: store.deliveries, resends })
+          await account.register(sources, { publisher })
           await account.register(handlers, { catalog: store.catalog })
           await account.register(contacts, { contacts: store.contacts })
           await account.register(deadLetters, { ...store, replays })

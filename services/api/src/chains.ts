@@ -1,15 +1,17 @@
 /** The account's chains. What is wrong with one is said here, when it is saved, and not when an event arrives. */
 import { checkChain } from '@signalbox/chains'
 import {
+  type Chain,
   chainSchema,
   type FieldError,
   LIMITS,
+  listenerIdOfChain,
   nameSchema,
   savedChainSchema,
   storedChainSchema,
 } from '@signalbox/contracts'
-import { InvalidInputError, NotFoundError, summarise } from '@signalbox/kit'
-import type { ChainStore, HandlerCatalog } from '@signalbox/store'
+import { ConflictError, InvalidInputError, NotFoundError, summarise } from '@signalbox/kit'
+import type { ChainStore, HandlerCatalog, ListenerStore } from '@signalbox/store'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { accountParamsSchema, inputValidator } from './input.ts'
@@ -20,6 +22,7 @@ import { PROBLEMS } from './problems.ts'
 export interface ChainsDeps {
   chains: Pick<ChainStore, 'get' | 'put' | 'delete' | 'list' | 'changesSince'>
   catalog: Pick<HandlerCatalog, 'list'>
+  listeners: Pick<ListenerStore, 'get'>
 }
 
 const paramsSchema = accountParamsSchema.extend({ chain_id: nameSchema })
@@ -33,7 +36,7 @@ const chainPageSchema = pageSchemaOf(storedChainSchema)
 
 export const chains: FastifyPluginAsyncZod<ChainsDeps> = async (
   app,
-  { chains: store, catalog },
+  { chains: store, catalog, listeners },
 ) => {
   const loops = createLoopCheck(store)
   app.setValidatorCompiler(inputValidator({ body: 'SB_INVALID_CHAIN' }))
@@ -88,13 +91,9 @@ export const chains: FastifyPluginAsyncZod<ChainsDeps> = async (
       },
     },
     async ({ params: { account_key, chain_id }, query, body: chain }, reply) => {
-      const bytes = Buffer.byteLength(JSON.stringify(chain))
-      if (bytes > LIMITS.maxChainBytes) {
-        throw new InvalidInputError(
-          `a chain of ${bytes} bytes is too large; it may have ${LIMITS.maxChainBytes}`,
-          { code: 'SB_TOO_LARGE' },
-        )
-      }
+      const listenerId = listenerIdOfChain(chain_id)
+      if (listenerId !== undefined) throw belongsToListener(chain_id, listenerId)
+      requireChainSize(chain)
       const handlers = await catalog.list()
       requireNone(checkChain(chain, handlers))
       const warnings = await loops.warningsOf(account_key, { chain_id, ...chain }, handlers)
@@ -120,11 +119,31 @@ export const chains: FastifyPluginAsyncZod<ChainsDeps> = async (
       },
     },
     async ({ params: { account_key, chain_id } }, reply) => {
+      const listenerId = listenerIdOfChain(chain_id)
+      if (listenerId !== undefined && (await listeners.get(account_key, listenerId))) {
+        throw belongsToListener(chain_id, listenerId)
+      }
       if (!(await store.delete(account_key, chain_id))) {
         throw new NotFoundError(`there is no chain "${chain_id}"`)
       }
       return reply.code(204).send()
     },
+  )
+}
+
+/** Throws `InvalidInputError` when it is larger than a chain may be. */
+export function requireChainSize(chain: Chain): void {
+  const bytes = Buffer.byteLength(JSON.stringify(chain))
+  if (bytes <= LIMITS.maxChainBytes) return
+  throw new InvalidInputError(
+    `a chain of ${bytes} bytes is too large; it may have ${LIMITS.maxChainBytes}`,
+    { code: 'SB_TOO_LARGE' },
+  )
+}
+
+function belongsToListener(chainId: string, listenerId: string): ConflictError {
+  return new ConflictError(
+    `chains whose names begin with "listener-" are those of listeners: "${chainId}" is changed by changing the listener "${listenerId}"`,
   )
 }
 

@@ -2,12 +2,14 @@
 import {
   brokerConfigShape,
   deadLetterConfigShape,
+  deliveryConfigShape,
   portSchema,
   processConfigShape,
   recordConfigShape,
   secretSchema,
   storeConfigShape,
 } from '@signalbox/kit'
+import { addressPolicyConfigShape, sealingConfigShape } from '@signalbox/outbound'
 import { z } from 'zod'
 import { DEFAULT_PATIENCE_MS } from './patience.ts'
 
@@ -17,6 +19,9 @@ export const config = z.object({
   ...brokerConfigShape,
   ...storeConfigShape,
   ...deadLetterConfigShape,
+  ...deliveryConfigShape,
+  ...sealingConfigShape,
+  ...addressPolicyConfigShape,
   PUBLISH_TIMEOUT_MS: z.coerce
     .number()
     .int()
@@ -28,6 +33,7 @@ export const config = z.object({
         'How long a request waits for RabbitMQ to confirm before it is answered 503, in milliseconds; below the timeout of a balancer before it. One that is known to be away is not waited for.',
     }),
   SIGNALBOX_MAX_CHAINS: recordConfigShape.SIGNALBOX_MAX_CHAINS,
+  SIGNALBOX_MAX_LISTENERS: recordConfigShape.SIGNALBOX_MAX_LISTENERS,
   SIGNALBOX_MAX_API_KEYS: recordConfigShape.SIGNALBOX_MAX_API_KEYS,
   SIGNALBOX_ADMIN_KEY: secretSchema.meta({
     description: 'The credential that may do everything in every account.',

@@ -9,7 +9,8 @@ import {
   type VumiApiEvent,
 } from '@signalbox/contracts'
 import { InvalidInputError, summarise } from '@signalbox/kit'
-import { below, readEvents } from './event-body.ts'
+import { readEvents } from './event-body.ts'
+import { within } from './fault-paths.ts'
 import { requireRun, runOf, withConfig } from './replay-plan.ts'
 
 /** Complete; what Signalbox set on the one that failed may be sent back, and is set anew. */
@@ -50,10 +51,4 @@ export function checkConfig(
   )
   if (details.length === 0) return
   throw new InvalidInputError(`the config is not valid: ${summarise(details)}`, { details })
-}
-
-function within(path: string, error: unknown): unknown {
-  if (!(error instanceof InvalidInputError)) return error
-  const details = error.details.map((fault) => below(path, fault))
-  return new InvalidInputError(error.message, { code: error.code, details, cause: error })
 }

@@ -22,6 +22,11 @@ export const openApiOptions: FastifyDynamicSwaggerOptions = {
     tags: [
       { name: 'events', description: 'Publish events; see what became of them.' },
       { name: 'chains', description: 'Which handlers run after which events.' },
+      {
+        name: 'listeners',
+        description:
+          'Callbacks over HTTP and AMQP: who is told of which events, and what was delivered.',
+      },
       { name: 'handlers', description: 'What chains can be made of.' },
       { name: 'contacts', description: 'The address book that handlers fill.' },
       { name: 'dead letters', description: 'What could not be completed; replay it.' },

@@ -16,6 +16,7 @@ import {
 } from '@signalbox/contracts'
 import { InvalidInputError, parseInput, summarise } from '@signalbox/kit'
 import { z } from 'zod'
+import { below } from './fault-paths.ts'
 
 export const CLOUD_EVENT_BATCH_MEDIA_TYPE = 'application/cloudevents-batch+json'
 
@@ -126,11 +127,6 @@ function sizeFaults(event: VumiApiEvent, path: string): FieldError[] {
   const bytes = Buffer.byteLength(JSON.stringify(event))
   if (bytes <= LIMITS.maxMessageBytes) return []
   return [{ path, message: `has ${bytes} bytes; an event may have ${LIMITS.maxMessageBytes}` }]
-}
-
-/** The fault as one of the part of the body that `base` is. */
-export function below(base: string, { path, message }: FieldError): FieldError {
-  return { path: base === '' || path === '' ? base + path : `${base}.${path}`, message }
 }
 
 function refuse(faults: FieldError[], code: 'SB_INVALID_INPUT' | 'SB_TOO_LARGE'): void {

@@ -18,7 +18,7 @@ import type { FastifyRequest } from 'fastify'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { CLOUD_EVENT_BATCH_MEDIA_TYPE, eventBodySchema, readEvents } from './event-body.ts'
-import { accountParamsSchema, inputValidator } from './input.ts'
+import { accountParamsSchema, exceptBody } from './input.ts'
 import { PROBLEMS } from './problems.ts'
 
 export interface EventsDeps {
@@ -53,6 +53,7 @@ export const events: FastifyPluginAsyncZod<EventsDeps> = async (
     app.getDefaultJsonParser('error', 'error'),
   )
 
+  // Each fault has to name its event.
   app.setValidatorCompiler(exceptBody)
 
   app.post(
@@ -108,10 +109,6 @@ export const events: FastifyPluginAsyncZod<EventsDeps> = async (
     return outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason : undefined))
   }
 }
-
-/** n.b. The body's schema is for the document; `readEvents` reads it, because each fault has to name its event. */
-const exceptBody: ReturnType<typeof inputValidator> = (part) =>
-  part.httpPart === 'body' ? (value: unknown) => ({ value }) : inputValidator()(part)
 
 function mediaTypeOf({ headers }: FastifyRequest): string {
   return (headers['content-type'] ?? '').split(';')[0]!.trim().toLowerCase()

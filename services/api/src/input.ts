@@ -32,6 +32,10 @@ export function inputValidator(codes: InputCodes = {}): FastifySchemaCompiler<z.
   }
 }
 
+/** For routes that read the body themselves: its schema is then for the document only. */
+export const exceptBody: FastifySchemaCompiler<z.ZodType> = (part) =>
+  part.httpPart === 'body' ? (value: unknown) => ({ value }) : inputValidator()(part)
+
 /** A body that is absent is one without fields: where none is required it is enough, elsewhere the answer names those that are missing. */
 export async function readAbsentBody(request: FastifyRequest): Promise<void> {
   if (request.method === 'POST' && request.body === undefined) request.body = {}

@@ -1,6 +1,7 @@
 import { createTopology, openAmqpBroker } from '@signalbox/broker'
 import { orExit, parseConfig, runService } from '@signalbox/kit'
-import { deadLetterBounds, openRedisStore, recordBounds } from '@signalbox/store'
+import { addressPolicyOptions } from '@signalbox/outbound'
+import { deadLetterBounds, deliveryBounds, openRedisStore, recordBounds } from '@signalbox/store'
 import { createApi } from './app.ts'
 import { config as schema } from './config.ts'
 
@@ -18,7 +19,11 @@ await runService({ name: 'api', config }, async (scope) => {
       connectionName: 'signalbox-api',
     }),
   )
-  const bounds = { ...deadLetterBounds(config), ...recordBounds(config) }
+  const bounds = {
+    ...deadLetterBounds(config),
+    ...deliveryBounds(config),
+    ...recordBounds(config),
+  }
   const store = scope.use(openRedisStore({ url: config.REDIS_URL, namespace, log, bounds }))
   const { app } = scope.use(
     createApi(
@@ -26,6 +31,9 @@ await runService({ name: 'api', config }, async (scope) => {
         adminKey: config.SIGNALBOX_ADMIN_KEY,
         tokenSecret: config.SIGNALBOX_TOKEN_SECRET,
         patienceMs: config.PUBLISH_TIMEOUT_MS,
+        sealingKeys: config.SIGNALBOX_SEALING_KEY,
+        callbackAddresses: addressPolicyOptions(config),
+        namespace,
       },
       { ...scope, broker, store },
     ),

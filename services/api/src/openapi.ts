@@ -10,7 +10,7 @@ export async function buildOpenApi(): Promise<object> {
   await using store = createMemoryStore()
   const metrics = createMetrics({ withProcessMetrics: false })
   await using api = createApi(
-    { adminKey: 'unused', tokenSecret: 'unused' },
+    { adminKey: 'unused', tokenSecret: 'unused', sealingKeys: '0'.repeat(64) },
     { broker, store, log, metrics, readiness: createReadiness() },
   )
   await api.app.ready()

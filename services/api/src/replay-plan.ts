@@ -115,6 +115,11 @@ function moved(
   replayed: BiographyFact,
   at: string,
 ): ReplayPlan {
+  return { replay, ...planMove(move, replayed, at) }
+}
+
+/** What the first move of a run that somebody asked for sends and tells, after the fact that says who asked. */
+export function planMove(move: Move, asked: BiographyFact, at: string): Omit<ReplayPlan, 'replay'> {
   if (move.kind === 'end' && move.outcome === 'dead_lettered') {
     const { step, error } = move
     throw new ConflictError(
@@ -126,8 +131,7 @@ function moved(
   const facts: BiographyFact[] = move.passed.map((step) => passedFact(context, step, at))
   if (move.kind === 'end') facts.push({ fact: 'run_ended', at, run_id, outcome: 'succeeded' })
   return {
-    replay,
-    facts: [replayed, ...inTry(context, facts)],
+    facts: [asked, ...inTry(context, facts)],
     eventId: event.event_id,
     // n.b. It may have run and its answer been lost: `repeat` has the worker look before it runs again.
     send:

@@ -197,9 +197,9 @@ function isInHand({ state, replay }: DeadLetterSummary, kind: string): boolean {
   throw new ConflictError(`the dead letter is ${state} as ${replay?.kind}, not as ${kind}`)
 }
 
-/** Resolves after the confirm. */
-async function send(
-  { send: sent }: ReplayPlan,
+/** Sends what a plan says; resolves after the confirm. */
+export async function send(
+  { send: sent }: Pick<ReplayPlan, 'send'>,
   { broker, publisher }: Pick<ReplaysDeps, 'broker' | 'publisher'>,
 ): Promise<void> {
   switch (sent.what) {

@@ -27,7 +27,7 @@ const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 
 function apiOn(broker: Broker, store: Store) {
   return createApi(
-    { adminKey: 'admin', tokenSecret: 'x'.repeat(32) },
+    { adminKey: 'admin', tokenSecret: 'x'.repeat(32), sealingKeys: 'ab'.repeat(32) },
     {
       broker,
       store,

@@ -2,11 +2,13 @@
 import { type Broker, createMemoryBroker, createTopology, type Delivery } from '@signalbox/broker'
 import type { ApiScope } from '@signalbox/contracts'
 import { createMetrics, createReadiness, silentLog as log } from '@signalbox/kit'
+import type { AddressPolicyOptions, Resolve } from '@signalbox/outbound'
 import { createMemoryStore, type Store } from '@signalbox/store'
 import type { InjectOptions, LightMyRequestResponse } from 'fastify'
 import { type Api, createApi } from '../src/app.ts'
 
 export const ADMIN_KEY = 'the-admin-key'
+export const SEALING_KEYS = 'ab'.repeat(32)
 export const TOKEN_SECRET = 'a secret of at least thirty-two characters'
 
 export interface Fixture extends AsyncDisposable {
@@ -24,6 +26,9 @@ export interface Fixture extends AsyncDisposable {
 export interface FixtureOverrides {
   broker?: Partial<Broker>
   store?: Partial<Store>
+  callbackAddresses?: AddressPolicyOptions
+  /** Default: every name leads to a public address. */
+  resolve?: Resolve
 }
 
 export async function startFixture(overrides: FixtureOverrides = {}): Promise<Fixture> {
@@ -31,13 +36,19 @@ export async function startFixture(overrides: FixtureOverrides = {}): Promise<Fi
   const store = createMemoryStore()
   const metrics = createMetrics({ withProcessMetrics: false })
   const { app, ...api } = createApi(
-    { adminKey: ADMIN_KEY, tokenSecret: TOKEN_SECRET },
+    {
+      adminKey: ADMIN_KEY,
+      tokenSecret: TOKEN_SECRET,
+      sealingKeys: SEALING_KEYS,
+      callbackAddresses: overrides.callbackAddresses ?? {},
+    },
     {
       broker: { ...broker, ...overrides.broker },
       store: { ...store, ...overrides.store },
       log,
       metrics,
       readiness: createReadiness(),
+      resolve: overrides.resolve ?? (async () => [{ address: '8.8.8.8', family: 4 }]),
     },
   )
   const published: Delivery[] = []

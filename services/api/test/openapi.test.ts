@@ -6,7 +6,7 @@ import { createMemoryStore } from '@signalbox/store'
 import { expect, test } from 'vitest'
 import { createApi } from '../src/app.ts'
 import { buildOpenApi } from '../src/openapi.ts'
-import { startFixture } from './fixture.ts'
+import { SEALING_KEYS, startFixture } from './fixture.ts'
 
 interface Operation {
   operationId: string
@@ -42,7 +42,7 @@ test('every route under /v1 is documented, and every documented route is there',
   await using store = createMemoryStore()
   const metrics = createMetrics({ withProcessMetrics: false })
   await using api = createApi(
-    { adminKey: 'x', tokenSecret: 'x' },
+    { adminKey: 'x', tokenSecret: 'x', sealingKeys: SEALING_KEYS },
     { broker, store, log, metrics, readiness: createReadiness() },
   )
   const registered: string[] = []

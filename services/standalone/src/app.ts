@@ -1,6 +1,7 @@
 /** Every service in one process, on either engine, listening on the ports that the services have when they are apart. */
 import type { AddressInfo } from 'node:net'
 import { newSecret, type ServiceScope } from '@signalbox/kit'
+import { addressPolicyOptions } from '@signalbox/outbound'
 import { createApi } from '@signalbox/service-api'
 import { createDispatcher } from '@signalbox/service-dispatcher'
 import { createEdge } from '@signalbox/service-edge'
@@ -8,7 +9,7 @@ import { builtInHandlers } from '@signalbox/service-handlers'
 import { createSurvey } from '@signalbox/service-survey'
 import { createWorker } from '@signalbox/worker'
 import type { FastifyInstance } from 'fastify'
-import { DEVELOPMENT_ADMIN_KEY, type StandaloneConfig } from './config.ts'
+import { DEVELOPMENT_ADMIN_KEY, DEVELOPMENT_SEALING_KEY, type StandaloneConfig } from './config.ts'
 import { seedDemo } from './demo.ts'
 import { openEngines } from './engines.ts'
 import { loadHandlers } from './user-handlers.ts'
@@ -18,6 +19,7 @@ export interface Standalone {
   isDurable: boolean
   isDemoSeeded: boolean
   usesDevelopmentKey: boolean
+  usesDevelopmentSealingKey: boolean
   apiUrl: string
   edgeUrl: string
   surveyUrl: string
@@ -75,8 +77,30 @@ export async function startStandalone(
 
   const isDemoSeeded = settings.SIGNALBOX_SEED_DEMO ?? !isDurable
   if (isDemoSeeded) await seedDemo(store)
-  const apiUrl = await listen(createApi({ adminKey, tokenSecret }, deps), settings.API_PORT)
+  const apiUrl = await listen(
+    createApi(
+      {
+        adminKey,
+        tokenSecret,
+        sealingKeys: settings.SIGNALBOX_SEALING_KEY ?? DEVELOPMENT_SEALING_KEY,
+        callbackAddresses: addressPolicyOptions(settings),
+        namespace: settings.SIGNALBOX_NAMESPACE,
+      },
+      deps,
+    ),
+    settings.API_PORT,
+  )
 
   const usesDevelopmentKey = settings.SIGNALBOX_ADMIN_KEY === undefined
-  return { engine, isDurable, isDemoSeeded, usesDevelopmentKey, apiUrl, edgeUrl, surveyUrl }
+  const usesDevelopmentSealingKey = settings.SIGNALBOX_SEALING_KEY === undefined
+  return {
+    engine,
+    isDurable,
+    isDemoSeeded,
+    usesDevelopmentKey,
+    usesDevelopmentSealingKey,
+    apiUrl,
+    edgeUrl,
+    surveyUrl,
+  }
 }

@@ -9,6 +9,7 @@ import {
   ConfigError,
   channelConfigShape,
   deadLetterConfigShape,
+  deliveryConfigShape,
   parseConfig,
   portSchema,
   processConfigShape,
@@ -17,15 +18,21 @@ import {
   relayConfigShape,
   storeConfigShape,
 } from '@signalbox/kit'
+import { addressPolicyConfigShape, sealingConfigShape } from '@signalbox/outbound'
 import { z } from 'zod'
 
 /** Works on loopback only, and says so at the start. */
 export const DEVELOPMENT_ADMIN_KEY = 'signalbox-dev'
 
+/** Of 32 bytes; for loopback only, as the key above. */
+export const DEVELOPMENT_SEALING_KEY = '5167'.repeat(16)
+
 export const config = z.object({
   ...processConfigShape,
   ...brokerConfigShape,
+  ...addressPolicyConfigShape,
   ...deadLetterConfigShape,
+  ...deliveryConfigShape,
   ...progressConfigShape,
   ...recordConfigShape,
   ...relayConfigShape,
@@ -56,6 +63,10 @@ export const config = z.object({
     .min(32)
     .optional()
     .meta({ description: 'Signs WebSocket tokens; absent: a random one at each start.' }),
+  SIGNALBOX_SEALING_KEY: sealingConfigShape.SIGNALBOX_SEALING_KEY.optional().meta({
+    description:
+      'Key that secrets of listeners are stored under, as 32 bytes in hex or base64; absent: one for development that anybody can read, on loopback only.',
+  }),
   SIGNALBOX_HANDLERS: z.string().optional().meta({
     description:
       'A module whose default export is a handler, or an array of them, to run beside the built-in ones.',
@@ -88,6 +99,11 @@ export function readStandaloneConfig(
   if (settings.SIGNALBOX_ADMIN_KEY === undefined && !isLoopback(settings.HOST)) {
     throw new ConfigError(
       `The configuration is not valid:\n  SIGNALBOX_ADMIN_KEY: is required to listen on ${settings.HOST}, which is not a loopback address`,
+    )
+  }
+  if (settings.SIGNALBOX_SEALING_KEY === undefined && !isLoopback(settings.HOST)) {
+    throw new ConfigError(
+      `The configuration is not valid:\n  SIGNALBOX_SEALING_KEY: is required to listen on ${settings.HOST}, which is not a loopback address`,
     )
   }
   return settings

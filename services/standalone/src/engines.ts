@@ -5,6 +5,7 @@ import {
   channelBounds,
   createMemoryStore,
   deadLetterBounds,
+  deliveryBounds,
   openRedisStore,
   progressBounds,
   recordBounds,
@@ -26,6 +27,7 @@ export async function openEngines(settings: StandaloneConfig, log: Log): Promise
   const bounds = {
     ...channelBounds(settings),
     ...deadLetterBounds(settings),
+    ...deliveryBounds(settings),
     ...progressBounds(settings),
     ...recordBounds(settings),
   }

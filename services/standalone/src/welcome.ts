@@ -21,7 +21,8 @@ const STATE_CHANGE = {
 
 /** Plain text. The commands work as they are printed, in another terminal. */
 export function welcome(standalone: Standalone, readyAfterMs: number): string {
-  const { apiUrl, edgeUrl, surveyUrl, engine, isDurable, usesDevelopmentKey } = standalone
+  const { apiUrl, edgeUrl, surveyUrl, engine, isDurable } = standalone
+  const { usesDevelopmentKey, usesDevelopmentSealingKey } = standalone
   const key = usesDevelopmentKey ? DEVELOPMENT_ADMIN_KEY : '$SIGNALBOX_ADMIN_KEY'
   const publish = (event: object) =>
     [
@@ -36,6 +37,10 @@ Signalbox is ready (${(readyAfterMs / 1_000).toFixed(1)} s), on the ${engine} en
 ${isDurable ? '' : 'The memory engine forgets everything when it stops. Set AMQP_URL and REDIS_URL to keep it.\n'}${
   usesDevelopmentKey
     ? `No SIGNALBOX_ADMIN_KEY is set: the admin key is "${key}", and only this machine can connect.\n`
+    : ''
+}${
+  usesDevelopmentSealingKey
+    ? 'No SIGNALBOX_SEALING_KEY is set: secrets of listeners are stored under a key that is no secret.\n'
     : ''
 }
   Answer a poll and watch it live   ${surveyUrl}/

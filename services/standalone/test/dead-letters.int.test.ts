@@ -86,7 +86,7 @@ test('poison harms nothing good, is listed by its cause, and a cause that was me
   const deps = { broker, store, log, readiness: createReadiness(), metrics: newMetrics() }
   await using _dispatcher = await createDispatcher({}, deps)
   await using api = createApi(
-    { adminKey: 'admin', tokenSecret: 'x'.repeat(32) },
+    { adminKey: 'admin', tokenSecret: 'x'.repeat(32), sealingKeys: 'ab'.repeat(32) },
     { ...deps, readiness: createReadiness(), metrics: newMetrics() },
   )
 

@@ -58,6 +58,7 @@ async function startOwnSystem(
       SIGNALBOX_NAMESPACE: NAMESPACE,
       SIGNALBOX_ADMIN_KEY: adminKey,
       SIGNALBOX_TOKEN_SECRET: tokenSecret,
+      SIGNALBOX_SEALING_KEY: newSecret(),
       // All subscribers come from one address, and come back all at once after a fault.
       SIGNALBOX_EDGE_MAX_CONNECTIONS_PER_ADDRESS: '10000',
     }

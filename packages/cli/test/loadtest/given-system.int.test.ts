@@ -19,6 +19,7 @@ test('a running system is loaded, what is missing is told and ends with 1, and n
     SIGNALBOX_NAMESPACE: namespace,
     SIGNALBOX_ADMIN_KEY: ADMIN_KEY,
     SIGNALBOX_TOKEN_SECRET: TOKEN_SECRET,
+    SIGNALBOX_SEALING_KEY: '0a'.repeat(32),
   }
   await using stack = new AsyncDisposableStack()
   const [api, edge] = await Promise.all(

@@ -6,7 +6,10 @@ import { type ListenerSecrets, mendListenerChain, type Store } from '../../src/i
 import { AT, aListener, chainNamed, type Engine, freshAccount, readAll } from '../fixtures.ts'
 
 const SECRETS: ListenerSecrets = {
-  signing: [{ sealed: 'sealed.1.new' }, { sealed: 'sealed.1.old', until: AT }],
+  signing: [
+    { sealed: 'sealed.1.new', scheme: 'ed25519', public_key: 'whpk_new' },
+    { sealed: 'sealed.1.old', scheme: 'hmac-sha256', until: AT },
+  ],
   callback: { 'headers.authorization': 'sealed.1.header' },
 }
 
