@@ -15,6 +15,8 @@ export { type ChainIndex, createChainIndex, type MatchOutcome, type NearMiss } f
 export { passedFact } from './passed-fact.ts'
 export {
   advanceRun,
+  countedAnswer,
+  MAX_DEFERRALS,
   type Move,
   type PassedStep,
   type RunError,

@@ -47,6 +47,11 @@ export function retryDelayMs(
   return retryDelayAtLeast(Math.max((stepMs / 2) * (1 + random), retryAfterMs))
 }
 
+/** The delay, one of `RETRY_DELAYS_MS`, before an attempt that was put off comes again. */
+export function deferralDelayMs(retryAfterMs = 0): number {
+  return retryDelayAtLeast(retryAfterMs)
+}
+
 function longestDelayMs(policy: RetryPolicy, attempt: number): number {
   if (policy.schedule !== undefined) {
     const schedule: readonly number[] = SCHEDULES[policy.schedule]

@@ -9,12 +9,14 @@
  * | ----------------------------- | ------------ | ------------------------------------------------------------ |
  * | succeeds                      |              | keeps its output under `results.<step_id>`, goes on          |
  * | is skipped                    |              | goes on; `results` has nothing of it                         |
+ * | is deferred                   |              | stays where it is: the same attempt comes again after a delay |
  * | fails, has attempts left      |              | stays where it is: the step is invoked again after a delay   |
  * | fails                         | `stop`       | ends as a dead letter with the step's error                  |
  * | fails                         | `continue`   | goes on, with `error` in view of later conditions            |
  * | fails                         | `{steps: …}` | goes on with these steps in the place of all that was left   |
  *
- * A step has attempts left while its retry policy (`retry.ts`) allows another and its error does not say that trying again is pointless.
+ * A worker that defers has not begun, so no attempt is used; `deferrals` in the context counts how often that was so. After 1,000 times the
+ * attempt has failed. A step has attempts left while its retry policy (`retry.ts`) allows another and its error does not say that trying again is pointless.
  */
 import {
   type ChainSnapshot,
@@ -29,7 +31,7 @@ import {
 } from '@signalbox/contracts'
 import { compileCondition, compileTemplate, type Scope } from '@signalbox/expressions'
 import { AppError } from '@signalbox/kit'
-import { hasAttemptAfter, retryDelayMs } from './retry.ts'
+import { deferralDelayMs, hasAttemptAfter, retryDelayMs } from './retry.ts'
 
 export interface RunError {
   code: string
@@ -46,7 +48,13 @@ export interface PassedStep {
 
 export type Move =
   | { kind: 'invoke'; invocation: HandlerInvocation; passed: PassedStep[] }
-  | { kind: 'retry'; invocation: HandlerInvocation; delayMs: number; passed: PassedStep[] }
+  | {
+      /** `retry`: the next attempt; `defer`: the same one again. */
+      kind: 'retry' | 'defer'
+      invocation: HandlerInvocation
+      delayMs: number
+      passed: PassedStep[]
+    }
   | { kind: 'end'; outcome: 'succeeded'; context: RunContext; passed: PassedStep[] }
   | {
       kind: 'end'
@@ -60,7 +68,10 @@ export type Move =
     }
 
 /** What a worker answers about a step, as far as the run minds it. */
-export type Answer = Pick<StepResult, 'attempt' | 'status' | 'output' | 'error'>
+export type Answer = Pick<StepResult, 'attempt' | 'status' | 'output' | 'error' | 'retry_after_ms'>
+
+/** How often one attempt may be put off. */
+export const MAX_DEFERRALS = 1_000
 
 /** The first move. The same event and chain give the same `run_id`, however often they meet. */
 export function startRun(event: VumiApiEvent, chain: ChainSnapshot, traceparent?: string): Move {
@@ -80,10 +91,25 @@ export function resumeRun(context: RunContext): Move {
   return proceed(context)
 }
 
+/** The answer as it counts: an attempt that is put off once too often has failed. */
+export function countedAnswer<Given extends Answer>(context: RunContext, answer: Given): Given {
+  const { deferrals = 0 } = context
+  if (answer.status !== 'deferred' || deferrals < MAX_DEFERRALS) return answer
+  const message = `the worker has put the attempt off ${deferrals} times`
+  return {
+    ...answer,
+    status: 'failed',
+    error: { code: 'SB_DEFERRAL_LIMIT', message, retryable: true },
+  }
+}
+
 /** The move after a worker's result. `context` is the run as it was when the step was invoked; `random`, from 0 to 1, spreads retries. */
-export function advanceRun(context: RunContext, result: Answer, random?: number): Move {
-  const step = context.chain.steps[context.step_index]
-  if (!step) return proceed(context)
+export function advanceRun(given: RunContext, answer: Answer, random?: number): Move {
+  const step = given.chain.steps[given.step_index]
+  if (!step) return proceed(given)
+  const result = countedAnswer(given, answer)
+  if (result.status === 'deferred') return defer(given, step, result)
+  const context = withoutDeferrals(given)
   switch (result.status) {
     case 'succeeded':
       return proceed({
@@ -101,7 +127,7 @@ export function advanceRun(context: RunContext, result: Answer, random?: number)
 /** Goes from `step_index` on to the first step that a worker has to do, or to the end. */
 function proceed(from: RunContext): Move {
   const passed: PassedStep[] = []
-  let context = from
+  let context = withoutDeferrals(from)
   for (;;) {
     const step = context.chain.steps[context.step_index]
     if (!step) return { kind: 'end', outcome: 'succeeded', context, passed }
@@ -125,6 +151,25 @@ function proceed(from: RunContext): Move {
     if (!next) return deadLettered(context, passed, step, prepared.error, 1)
     context = next
   }
+}
+
+function defer(from: RunContext, step: Step, { attempt, retry_after_ms }: Answer): Move {
+  const context = { ...from, deferrals: (from.deferrals ?? 0) + 1 }
+  // n.b. Its condition held when the attempt was first sent; the clock may have moved since.
+  const prepared = prepare({ ...step, when: undefined }, context)
+  if (prepared.kind !== 'ready') {
+    const error = prepared.kind === 'failed' ? { ...prepared.error, retryable: false } : undefined
+    return fail(withoutDeferrals(from), step, { attempt, status: 'failed', error })
+  }
+  const invocation = invocationOf(context, step, prepared.config, attempt)
+  return { kind: 'defer', invocation, delayMs: deferralDelayMs(retry_after_ms), passed: [] }
+}
+
+/** They are of one attempt. */
+function withoutDeferrals(context: RunContext): RunContext {
+  if (context.deferrals === undefined) return context
+  const { deferrals: _deferrals, ...others } = context
+  return others
 }
 
 /** Undefined: there is no other attempt. */

@@ -1,7 +1,7 @@
-import type { Json, RunContext, Step } from '@signalbox/contracts'
+import { attemptIdOf, type Json, type RunContext, type Step } from '@signalbox/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { advanceRun, type Move, startRun } from '../src/index.ts'
+import { advanceRun, MAX_DEFERRALS, type Move, resumeRun, startRun } from '../src/index.ts'
 import { aChain, anEvent, aStep } from './fixtures.ts'
 
 type Answer = Parameters<typeof advanceRun>[1]
@@ -200,7 +200,10 @@ describe('a run', () => {
   })
 
   it('ends, whatever its steps answer, having decided each step at most once and in order', () => {
-    const statuses = fc.constantFrom('succeeded', 'failed', 'skipped' as const)
+    const statuses = fc.record({
+      status: fc.constantFrom('succeeded', 'failed', 'skipped' as const),
+      deferrals: fc.nat({ max: 3 }),
+    })
     const onError = fc.constantFrom<Step['on_error']>('stop', 'continue', {
       steps: [aStep({ id: 'rescue' })],
     })
@@ -217,17 +220,16 @@ describe('a run', () => {
           })
           const decided: string[] = []
           let move = startRun(anEvent(), chain)
-          for (const answer of answers) {
+          for (const { status, deferrals } of answers) {
             decided.push(...move.passed.map((passed) => passed.step_id))
             if (move.kind === 'end') break
+            for (let time = 0; time < deferrals && move.kind !== 'end'; time += 1) {
+              move = advanceRun(move.invocation.context, { attempt: 1, status: 'deferred' })
+            }
+            if (move.kind === 'end') throw new Error('it ended by being put off')
             const { context } = move.invocation
             decided.push(context.chain.steps[context.step_index]!.id)
-            move = advanceRun(
-              context,
-              answer === 'failed'
-                ? failed
-                : { attempt: 1, status: answer as 'succeeded' | 'skipped' },
-            )
+            move = advanceRun(context, status === 'failed' ? failed : { attempt: 1, status })
           }
           expect(move.kind).toBe('end')
           expect(new Set(decided).size).toBe(decided.length)
@@ -249,3 +251,65 @@ function resultsOf(move: Move): string[] {
   const context: RunContext = move.kind === 'end' ? move.context : move.invocation.context
   return Object.keys(context.results)
 }
+
+describe('an attempt that is put off', () => {
+  const deferred = (attempt: number, retry_after_ms?: number): Answer => ({
+    attempt,
+    status: 'deferred',
+    ...(retry_after_ms === undefined ? {} : { retry_after_ms }),
+  })
+  const steps = [aStep({ retry: { max_attempts: 2 } }), aStep({ id: 'two' })]
+  const event = anEvent()
+  const first = () => invoked(startRun(event, aChain({ steps }))).invocation
+
+  function deferredTimes(count: number, attempt = 1) {
+    let { context } = first()
+    for (let time = 0; time < count; time += 1) {
+      const move = advanceRun(context, deferred(attempt))
+      if (move.kind === 'end') throw new Error('it ended')
+      context = move.invocation.context
+    }
+    return context
+  }
+
+  it('comes again as the same attempt after the delay, under an identity of its own', () => {
+    const { context, invocation_id } = first()
+    const move = advanceRun(context, deferred(1, 90_000))
+    expect(move).toMatchObject({
+      kind: 'defer',
+      delayMs: 100_000,
+      invocation: { invocation_id, attempt: 1, context: { deferrals: 1 } },
+    })
+    const ids = [context, deferredTimes(1), deferredTimes(2)].map((each) => attemptIdOf(each, 1))
+    expect(new Set(ids).size).toBe(3)
+  })
+
+  it('has used no attempt, whatever comes of it in the end', () => {
+    const context = deferredTimes(7)
+    const retried = advanceRun(context, { ...failed, error: { ...failed.error!, retryable: true } })
+    expect(retried).toMatchObject({ kind: 'retry', invocation: { attempt: 2 } })
+    if (retried.kind === 'end') throw new Error('it ended')
+    expect(retried.invocation.context).toEqual(first().context)
+    const next = invoked(advanceRun(context, succeeded()))
+    expect(next.invocation.context).not.toHaveProperty('deferrals')
+    expect(invoked(resumeRun(context)).invocation.context).not.toHaveProperty('deferrals')
+  })
+
+  it('has failed when it was put off 1,000 times', () => {
+    const context = { ...first().context, deferrals: MAX_DEFERRALS }
+    expect(advanceRun({ ...context, deferrals: MAX_DEFERRALS - 1 }, deferred(1))).toMatchObject({
+      kind: 'defer',
+      invocation: { context: { deferrals: MAX_DEFERRALS } },
+    })
+    expect(advanceRun(context, deferred(1))).toMatchObject({
+      kind: 'retry',
+      invocation: { attempt: 2 },
+    })
+    expect(advanceRun(context, deferred(2))).toMatchObject({
+      kind: 'end',
+      outcome: 'dead_lettered',
+      error: { code: 'SB_DEFERRAL_LIMIT' },
+      attempts: 2,
+    })
+  })
+})

@@ -57,6 +57,8 @@ export const biographyFactSchema = z.discriminatedUnion('fact', [
     retry_at: timestampSchema.optional(),
     /** How often a worker died on this attempt before it came to an end. */
     redeliveries: z.int().optional(),
+    /** How often its worker put the attempt off before it began. */
+    deferrals: z.int().optional(),
     fired_events: z.array(keySchema).optional(),
     fired_commands: z.array(keySchema).optional(),
     replay_of: keySchema.optional(),
@@ -118,6 +120,7 @@ const stepViewSchema = z.strictObject({
   error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
   retry_at: timestampSchema.optional(),
   redeliveries: z.int().optional(),
+  deferrals: z.int().optional(),
   fired_events: z.array(keySchema).optional(),
   fired_commands: z.array(keySchema).optional(),
   replay_of: keySchema.optional(),

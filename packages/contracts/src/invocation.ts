@@ -47,6 +47,8 @@ export const runContextSchema = z
     traceparent: traceparentSchema.optional(),
     /** The dead letter whose replay the run goes on from. */
     replay_of: keySchema.optional(),
+    /** How often the attempt has been put off already; absent: never. */
+    deferrals: z.int().min(1).optional(),
   })
   .meta({ id: 'RunContext', description: 'The run itself. Workers echo it untouched.' })
 
@@ -73,9 +75,12 @@ export const stepResultSchema = z
   .looseObject({
     invocation_id: keySchema,
     attempt: z.int().min(1),
-    status: z.enum(['succeeded', 'failed', 'skipped']),
+    /** `deferred`: the worker did not begin; the same attempt comes again. */
+    status: z.enum(['succeeded', 'failed', 'skipped', 'deferred']),
     output: jsonSchema.optional(),
     error: stepErrorSchema.optional(),
+    /** Of `deferred`: the earliest that it makes sense to come again; at most a day counts. */
+    retry_after_ms: z.int().min(0).optional(),
     events: z.array(firedEventSchema).max(100).optional(),
     commands: z.array(commandInputSchema).max(100).optional(),
     duration_ms: z.number().min(0),
@@ -85,11 +90,15 @@ export const stepResultSchema = z
   })
   .meta({ id: 'StepResult', description: 'What became of one attempt at one step.' })
 
-/** One attempt at the step that a run is at, in one try of the run: redeliveries of it share this, attempts and replays do not. */
+/**
+ * One attempt at the step that a run is at, in one try of the run: redeliveries of it share this; attempts, replays and deferrals of the
+ * attempt do not.
+ */
 export function attemptIdOf(context: RunContext, attempt: number): string {
-  const { run_id, chain, step_index, replay_of } = context
+  const { run_id, chain, step_index, replay_of, deferrals } = context
   const step = chain.steps[step_index]?.id ?? step_index
-  return [run_id, step, attempt, ...(replay_of === undefined ? [] : [replay_of])].join(' ')
+  const turn = deferrals === undefined ? attempt : `${attempt}+${deferrals}`
+  return [run_id, step, turn, ...(replay_of === undefined ? [] : [replay_of])].join(' ')
 }
 
 const batchOf = <Item extends z.ZodType>(item: Item) =>

@@ -19,7 +19,7 @@ const TIMESTAMP =
   /^\d{4}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
 
-const STATUSES = new Set<unknown>(['succeeded', 'failed', 'skipped'])
+const STATUSES = new Set<unknown>(['succeeded', 'failed', 'skipped', 'deferred'])
 const MAX_ERROR_CODE_CHARS = 64
 const MAX_ERROR_MESSAGE_CHARS = 4_096
 
@@ -64,6 +64,7 @@ export function isPlainResult(value: unknown): value is StepResult {
     STATUSES.has(value.status) &&
     isAbsentOr(isAnyJson, value.output) &&
     isAbsentOr(isStepError, value.error) &&
+    isAbsentOr(isCount, value.retry_after_ms) &&
     value.events === undefined &&
     value.commands === undefined &&
     isDuration(value.duration_ms) &&
@@ -82,7 +83,8 @@ function isContext(value: unknown): value is RunContext {
     isSnapshot(value.chain) &&
     isInteger(value.step_index, 0) &&
     isAbsentOr(isTraceparent, value.traceparent) &&
-    isAbsentOr(isKey, value.replay_of)
+    isAbsentOr(isKey, value.replay_of) &&
+    isAbsentOr(isCountFrom1, value.deferrals)
   )
 }
 

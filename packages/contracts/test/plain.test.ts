@@ -37,6 +37,7 @@ const context = {
   },
   step_index: 1,
   traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+  deferrals: 1,
 }
 const invocation = {
   invocation_id: 'i-1',
@@ -54,6 +55,7 @@ const result = {
   status: 'failed',
   output: [1, 2],
   error: { code: 'BUSY', message: 'not yet', retryable: true, retry_after_ms: 10 },
+  retry_after_ms: 1_000,
   duration_ms: 1.5,
   redeliveries: 0,
   context,

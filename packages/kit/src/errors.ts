@@ -36,6 +36,7 @@ export const ERROR_CODES = {
   SB_EVALUATION: 422,
   SB_HOP_LIMIT: 422,
   SB_DELIVERY_LIMIT: 422,
+  SB_DEFERRAL_LIMIT: 422,
   /** A warning in the answer to a chain that was saved. */
   SB_POSSIBLE_LOOP: 200,
 } as const

@@ -5,6 +5,7 @@
 import {
   advanceRun,
   checkChain,
+  countedAnswer,
   createChainIndex,
   firedBy,
   loopError,
@@ -46,6 +47,8 @@ export interface TestedStep {
   step_id: string
   handler: string
   status: 'succeeded' | 'failed' | 'skipped'
+  /** How often the attempt was put off. */
+  deferrals?: number
   output?: Json
   error?: { code: string; message: string }
 }
@@ -128,7 +131,7 @@ export async function testChain(test: ChainTest): Promise<ChainTestOutcome> {
         shutdown: new AbortController().signal,
         patienceMs: 0,
       })
-      steps.push(stepOf(result))
+      steps.push(...stepsOf(countedAnswer(context, result)))
       collectFired(result)
       move = advanceRun(context, result)
     }
@@ -179,13 +182,17 @@ function storedChains({ chain, handlers }: ChainTest): StoredChain[] {
   })
 }
 
-function stepOf({ context, status, output, error }: StepResult): TestedStep {
+/** None of an attempt that was put off. */
+function stepsOf({ context, status, output, error }: StepResult): TestedStep[] {
+  if (status === 'deferred') return []
   const step = context.chain.steps[context.step_index]!
-  return {
+  const tested: TestedStep = {
     step_id: step.id,
     handler: step.handler,
     status,
+    ...(context.deferrals === undefined ? {} : { deferrals: context.deferrals }),
     ...(output === undefined ? {} : { output }),
     ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
   }
+  return [tested]
 }

@@ -14,8 +14,8 @@ import {
 } from '@signalbox/contracts'
 import { AppError, type Log, parseInput } from '@signalbox/kit'
 import { z } from 'zod'
-import { stepErrorOf } from './fault.ts'
-import type { Handler, HandlerOutcome } from './handler.ts'
+import { retryAfterOf, stepErrorOf } from './fault.ts'
+import { type Handler, type HandlerOutcome, isDeferral } from './handler.ts'
 import { inTime } from './in-time.ts'
 import { whileUnavailable } from './patience.ts'
 
@@ -50,7 +50,10 @@ export async function executeInvocation(
   }
 }
 
-type Outcome = Pick<StepResult, 'status' | 'output' | 'error' | 'events' | 'commands'>
+type Outcome = Pick<
+  StepResult,
+  'status' | 'output' | 'error' | 'retry_after_ms' | 'events' | 'commands'
+>
 
 async function outcomeOf(
   handler: Handler,
@@ -71,6 +74,7 @@ async function outcomeOf(
       results: context.results,
       error: context.error,
       attempt: invocation.attempt,
+      deferrals: context.deferrals ?? 0,
       redeliveries: invocation.redeliveries ?? 0,
       idempotencyKey: invocation.invocation_id,
       log,
@@ -81,6 +85,9 @@ async function outcomeOf(
       () => inTime(async (signal) => handler.handle({ ...call, signal }), limits),
       { patienceMs, signal: shutdown },
     )
+    if (isDeferral(returned)) {
+      return { status: 'deferred', ...retryAfterOf(returned.retryAfterMs) }
+    }
     return { status: 'succeeded', ...checked(handler, returned ?? {}) }
   } catch (error) {
     shutdown.throwIfAborted()

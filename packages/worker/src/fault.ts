@@ -43,14 +43,11 @@ export class HandlerError extends Error {
 
 export function stepErrorOf(error: unknown): StepError {
   if (error instanceof HandlerError) {
-    const { retryAfterMs } = error
     return {
       code: error.code.slice(0, MAX_CODE_CHARS) || 'SB_HANDLER_FAILED',
       message: bounded(error.message),
       retryable: error.retryable,
-      ...(retryAfterMs === undefined || !(retryAfterMs >= 0)
-        ? {}
-        : { retry_after_ms: Math.ceil(Math.min(retryAfterMs, MAX_RETRY_AFTER_MS)) }),
+      ...retryAfterOf(error.retryAfterMs),
     }
   }
   if (error instanceof AppError) {
@@ -58,6 +55,12 @@ export function stepErrorOf(error: unknown): StepError {
   }
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
   return { code: 'SB_HANDLER_FAILED', message: bounded(message), retryable: true }
+}
+
+/** On the wire: whole milliseconds, a day at most; nothing when there is no time in it. */
+export function retryAfterOf(retryAfterMs: number | undefined): { retry_after_ms?: number } {
+  if (retryAfterMs === undefined || !(retryAfterMs >= 0)) return {}
+  return { retry_after_ms: Math.ceil(Math.min(retryAfterMs, MAX_RETRY_AFTER_MS)) }
 }
 
 function bounded(message: string): string {

@@ -171,7 +171,10 @@ export async function consumeInvocations(
   }
 }
 
-type StoredAnswer = Pick<StepResult, 'status' | 'output' | 'error' | 'duration_ms'>
+type StoredAnswer = Pick<
+  StepResult,
+  'status' | 'output' | 'error' | 'retry_after_ms' | 'duration_ms'
+>
 
 function itemsOf({ body }: Delivery): readonly unknown[] {
   const items = readJson(body, 'a batch of invocations', LIMITS.maxBatchBytes)

@@ -9,6 +9,7 @@ import {
   type JsonObject,
   type RunContext,
   type StepError,
+  type StepResult,
   type VumiApiEvent,
 } from '@signalbox/contracts'
 import { type Log, parseInput, silentLog } from '@signalbox/kit'
@@ -26,6 +27,8 @@ export interface HandlerTest {
   error?: NonNullable<RunContext['error']>
   /** Default 1. */
   attempt?: number
+  /** How often the attempt was put off before; default 0. */
+  deferrals?: number
   /** The handler's `idempotencyKey`; default: one of its own for each call. */
   idempotencyKey?: string
   /** Default: keeps nothing. */
@@ -33,10 +36,12 @@ export interface HandlerTest {
 }
 
 export interface HandlerTestOutcome {
-  status: 'succeeded' | 'failed'
+  status: 'succeeded' | 'failed' | 'deferred'
   output: Json | undefined
   /** Why it failed. */
   error: StepError | undefined
+  /** Of `deferred`: how long it asked for. */
+  retryAfterMs: number | undefined
   /** What it fired; empty when it failed. */
   events: FiredEvent[]
   commands: CommandInput[]
@@ -60,7 +65,7 @@ export async function testHandler(
   handler: Handler,
   test: HandlerTest = {},
 ): Promise<HandlerTestOutcome> {
-  const { config = {}, results = {}, error, attempt = 1, log = silentLog } = test
+  const { config = {}, results = {}, error, attempt = 1, deferrals = 0, log = silentLog } = test
   const event = anEvent(test.event)
   const step = { id: 'step', handler: handler.name, config, on_error: 'stop' } as const
   const result = await executeInvocation(
@@ -77,15 +82,22 @@ export async function testHandler(
         ...(error === undefined ? {} : { error }),
         chain: { chain_id: 'chain', version: 1, name: 'chain', steps: [step] },
         step_index: 0,
+        ...(deferrals === 0 ? {} : { deferrals }),
       },
     },
     { log, shutdown: new AbortController().signal, patienceMs: 0 },
   )
   return {
-    status: result.status === 'succeeded' ? 'succeeded' : 'failed',
+    status: statusOf(result),
     output: result.output,
     error: result.error,
+    retryAfterMs: result.retry_after_ms,
     events: result.events ?? [],
     commands: result.commands ?? [],
   }
+}
+
+/** n.b. a handler cannot say that its step was skipped. */
+function statusOf({ status }: StepResult): HandlerTestOutcome['status'] {
+  return status === 'skipped' ? 'succeeded' : status
 }

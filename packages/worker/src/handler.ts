@@ -29,6 +29,8 @@ export interface Invocation<Config> {
   readonly error: RunContext['error']
   /** From 1. */
   readonly attempt: number
+  /** How often this attempt was put off before. */
+  readonly deferrals: number
   /** How often this attempt was delivered before: to a worker that died, or was cut off, before it had answered. */
   readonly redeliveries: number
   /** The same at every attempt and redelivery of this step: hand it to whatever must not happen twice. */
@@ -48,7 +50,28 @@ export interface HandlerOutcome<Output> {
   commands?: readonly CommandInput[] | undefined
 }
 
-type Returned<Output> = HandlerOutcome<Output> | undefined
+/** What `defer` makes. */
+export interface Deferral {
+  readonly [DEFERRED]: true
+  readonly retryAfterMs: number
+}
+
+const DEFERRED = Symbol('deferred')
+
+/**
+ * What a handler returns that did not begin, because what it works against is full or away: the same attempt comes again after the delay, in
+ * milliseconds, rounded up to one of those between 1 s and 24 h. Meanwhile the run waits at the broker. Nothing may have been done yet; after 1,000
+ * times the attempt has failed.
+ */
+export function defer({ retryAfterMs }: { retryAfterMs: number }): Deferral {
+  return { [DEFERRED]: true, retryAfterMs }
+}
+
+export function isDeferral(returned: unknown): returned is Deferral {
+  return typeof returned === 'object' && returned !== null && DEFERRED in returned
+}
+
+type Returned<Output> = HandlerOutcome<Output> | Deferral | undefined
 
 export interface FiredKind {
   conversation_type: string

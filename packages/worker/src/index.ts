@@ -9,6 +9,8 @@ export {
 } from './commands.ts'
 export { HandlerError, type HandlerErrorOptions } from './fault.ts'
 export {
+  type Deferral,
+  defer,
   defineHandler,
   type FiredKind,
   type Handler,

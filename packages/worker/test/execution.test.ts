@@ -3,7 +3,13 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { executeInvocation } from '../src/execution.ts'
 import { workerStopped } from '../src/in-time.ts'
-import { defineHandler, HandlerError, type HandlerOutcome } from '../src/index.ts'
+import {
+  type Deferral,
+  defer,
+  defineHandler,
+  HandlerError,
+  type HandlerOutcome,
+} from '../src/index.ts'
 import { anInvocation, execution } from './invocations.ts'
 
 afterEach(() => {
@@ -12,7 +18,10 @@ afterEach(() => {
 
 /** A handler without schemas of its own that does `handle`. */
 function handlerThat(
-  handle: () => HandlerOutcome<never> | Promise<HandlerOutcome<never> | undefined>,
+  handle: () =>
+    | HandlerOutcome<never>
+    | Deferral
+    | Promise<HandlerOutcome<never> | Deferral | undefined>,
   options: { timeoutMs?: number; fires?: { conversation_type: string; event_type: string }[] } = {},
 ) {
   return defineHandler({
@@ -223,5 +232,21 @@ describe('what goes wrong', () => {
     const reason = workerStopped()
     shutdown.abort(reason)
     await expect(pending).rejects.toBe(reason)
+  })
+})
+
+describe('a handler that puts its attempt off', () => {
+  test.each([
+    [1_500.2, { status: 'deferred', retry_after_ms: 1_501 }],
+    [Number.POSITIVE_INFINITY, { status: 'deferred', retry_after_ms: 86_400_000 }],
+    [Number.NaN, { status: 'deferred' }],
+  ])('for %d ms has neither succeeded nor failed', async (retryAfterMs, expected) => {
+    const { status, retry_after_ms, error, output } = await run(
+      handlerThat(() => defer({ retryAfterMs })),
+    )
+    expect({ status, ...(retry_after_ms === undefined ? {} : { retry_after_ms }) }).toEqual(
+      expected,
+    )
+    expect([error, output]).toEqual([undefined, undefined])
   })
 })

@@ -48,10 +48,10 @@ async function send(
 ): Promise<{ code: string; message: string } | undefined> {
   const invocation = repeat ? { ...move.invocation, repeat } : move.invocation
   try {
-    if (move.kind === 'retry') {
+    if (move.kind !== 'invoke') {
       await broker.declare(topology.retryQueue(move.delayMs))
       await publisher.retry(invocation, move.delayMs)
-      metrics.retries.inc()
+      if (move.kind === 'retry') metrics.retries.inc()
       return undefined
     }
     if ((await invocations.send(invocation)) === 'routed') return undefined

@@ -1,6 +1,13 @@
 /** What the dispatcher does with results: publish what the step fired, make the run's next move, tell the biography. */
 import { type Delivery, deadLetterOf, readAs, readJson, type Settlement } from '@signalbox/broker'
-import { advanceRun, type Fired, firedBy, type Move, stepIdOf } from '@signalbox/chains'
+import {
+  advanceRun,
+  countedAnswer,
+  type Fired,
+  firedBy,
+  type Move,
+  stepIdOf,
+} from '@signalbox/chains'
 import {
   attemptIdOf,
   type BiographyFact,
@@ -58,8 +65,8 @@ async function handleItem(
   delivery: Delivery,
   deps: ResultHandlingDeps,
 ): Promise<void> {
-  const result = readResult(item)
-  if (!('context' in result)) {
+  const read = readResult(item)
+  if (!('context' in read)) {
     const message = {
       exchange: delivery.exchange,
       routingKey: delivery.routingKey,
@@ -68,13 +75,14 @@ async function handleItem(
     await deps.publisher.deadLetter(
       deadLetterOf(message, {
         code: 'SB_INVALID_MESSAGE',
-        message: result.message,
+        message: read.message,
         about: 'result',
       }),
     )
-    deps.log.warn({ reason: result.message }, 'result.dead_lettered')
+    deps.log.warn({ reason: read.message }, 'result.dead_lettered')
     return
   }
+  const result = countedAnswer(read.context, read)
   const { context, attempt } = result
   const done = await effectivelyOnce(
     {
@@ -101,17 +109,21 @@ function foregoneEnd(result: StepResult): Performed | undefined {
   if (!isLast || status === 'failed' || events.length + commands.length > 0) return undefined
   const move = advanceRun(context, result)
   if (move.kind !== 'end' || move.outcome !== 'succeeded') return undefined
-  const facts = [stepFact(result, { events: [], commands: [] }, move), endOfSuccess(move.context)]
+  const facts = [
+    ...stepFacts(result, { events: [], commands: [] }, move),
+    endOfSuccess(move.context),
+  ]
   return { outcome: answerOf(result), facts: inTry(context, facts) }
 }
 
 /** The answer, without the run: a worker gives it again instead of doing the step again. */
-function answerOf({ status, output, error, duration_ms }: StepResult) {
-  return { status, output, error, duration_ms }
+function answerOf({ status, output, error, retry_after_ms, duration_ms }: StepResult) {
+  return { status, output, error, retry_after_ms, duration_ms }
 }
 
 function observe({ context, status, duration_ms }: StepResult, deps: ResultHandlingDeps): void {
-  deps.invocations.observe(handlerOf(context), duration_ms)
+  // n.b. putting off takes no time, and says nothing of what doing takes.
+  if (status !== 'deferred') deps.invocations.observe(handlerOf(context), duration_ms)
   deps.metrics.steps.inc({ status })
 }
 
@@ -151,7 +163,7 @@ async function handleResult(
   const facts = await performMove(move, options, deps)
   return {
     outcome: answerOf(result),
-    facts: inTry(context, [stepFact(result, fired, move), ...facts]),
+    facts: inTry(context, [...stepFacts(result, fired, move), ...facts]),
   }
 }
 
@@ -210,26 +222,34 @@ async function publishCommand(
   )
 }
 
-function stepFact(result: StepResult, { events, commands }: Fired, move: Move): BiographyFact {
-  const { context, error, redeliveries = 0 } = result
+/** None of an attempt that was put off: when it ends, it is told how often that was so. */
+function stepFacts(
+  result: StepResult,
+  { events, commands }: Fired,
+  move: Move,
+): Extract<BiographyFact, { fact: 'step' }>[] {
+  const { context, status, error, redeliveries = 0 } = result
+  if (status === 'deferred') return []
   const nowMs = Date.now()
-  return {
-    fact: 'step',
+  const fact = {
+    fact: 'step' as const,
     at: timestampOf(nowMs),
     run_id: context.run_id,
     step_id: stepIdOf(context),
     handler: handlerOf(context),
     attempt: result.attempt,
-    status: result.status,
+    status,
     duration_ms: result.duration_ms,
     ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
     ...(move.kind === 'retry' ? { retry_at: timestampOf(nowMs + move.delayMs) } : {}),
     ...(redeliveries === 0 ? {} : { redeliveries }),
+    ...(context.deferrals === undefined ? {} : { deferrals: context.deferrals }),
     ...(events.length === 0 ? {} : { fired_events: events.map(({ event_id }) => event_id) }),
     ...(commands.length === 0
       ? {}
       : { fired_commands: commands.map(({ command_id }) => command_id) }),
   }
+  return [fact]
 }
 
 function handlerOf({ chain, step_index }: RunContext): string {

@@ -51,6 +51,9 @@ const failures = fc.array(
 
 type Faults = Pick<Scenario, 'crashes' | 'doubledResults' | 'losses'>
 
+/** Each attempt at any step of chain `b` is put off so often. */
+const DEFERRALS = 2
+
 /** Publishes the event `copies` times, lets everything happen, and looks at what came of it. */
 async function play(
   chains: Record<string, readonly number[]>,
@@ -65,6 +68,7 @@ async function play(
   const world = simulate({
     chains: entries.map(([id, counts]) => chainOf(id, counts)),
     failuresOf: (stepId) => failuresByStep.get(stepId) ?? 0,
+    deferralsOf: (stepId) => (stepId.startsWith('b') ? DEFERRALS : 0),
     choose,
     ...faults,
   })
@@ -85,8 +89,13 @@ async function expectAllDone({
   stopped,
 }: Awaited<ReturnType<typeof play>>) {
   expect([...new Set(world.effects)].toSorted()).toEqual(expected)
-  for (const { chain_id, status } of biography?.runs ?? []) {
+  for (const { chain_id, status, steps } of biography?.runs ?? []) {
     expect(status).toBe(stopped.includes(chain_id) ? 'dead_lettered' : 'succeeded')
+    for (const { deferrals } of steps) {
+      expect(deferrals).toBe(chain_id === 'b' ? DEFERRALS : undefined)
+    }
+    const told = steps.map(({ step_id, attempt }) => `${chain_id} ${step_id} ${attempt}`)
+    expect(told.toSorted()).toEqual(expected.filter((attempt) => attempt.startsWith(chain_id)))
   }
   const letters = new Set(world.deadLetters.map(({ dead_letter_id }) => dead_letter_id))
   expect(letters.size).toBe(stopped.length)

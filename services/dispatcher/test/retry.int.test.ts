@@ -16,7 +16,7 @@ const HOUR_MS = 3_600_000
 /** What a busy machine may add to a delay. */
 const LATENESS_MS = 3_000
 
-type Answer = Pick<StepResult, 'status' | 'error'>
+type Answer = Pick<StepResult, 'status' | 'error' | 'retry_after_ms'>
 interface Attempt {
   invocation: HandlerInvocation
   atMs: number
@@ -157,6 +157,21 @@ describe('retries on RabbitMQ', () => {
     await ended(await publish('quick'))
     expect(quick[1]!.atMs - quick[0]!.atMs).toBeLessThan(1_000 + LATENESS_MS)
     expect(slow).toHaveLength(1)
+  })
+})
+
+describe('an attempt that its worker puts off, on RabbitMQ', () => {
+  it('comes again after the delay as the same attempt, and the biography counts it', async () => {
+    const attempts = await offer('full', ({ context: { deferrals = 0 } }) =>
+      deferrals < 2 ? { status: 'deferred', retry_after_ms: 1_000 } : { status: 'succeeded' },
+    )
+    await putChain('full', { max_attempts: 1 })
+    const biography = await ended(await publish('full'))
+    expect(attempts.map(({ invocation }) => invocation.attempt)).toEqual([1, 1, 1])
+    expect(attempts[2]!.atMs - attempts[0]!.atMs).toBeGreaterThanOrEqual(2_000)
+    expect(biography.runs[0]?.steps).toMatchObject([
+      { attempt: 1, status: 'succeeded', deferrals: 2 },
+    ])
   })
 })
 

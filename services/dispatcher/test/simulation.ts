@@ -31,6 +31,8 @@ export interface Scenario {
   chains: readonly StoredChain[]
   /** How often the attempts of a step fail before one succeeds. */
   failuresOf(stepId: string): number
+  /** How often each attempt at a step is put off before its worker begins. */
+  deferralsOf(stepId: string): number
   /** A whole number from 0 to below `bound`. */
   choose(bound: number): number
   /** How often a process may die. */
@@ -196,6 +198,9 @@ export function simulate({ choose, ...scenario }: Scenario) {
 
   async function run({ context, attempt }: HandlerInvocation): Promise<Answer> {
     const stepId = context.chain.steps[context.step_index]!.id
+    if ((context.deferrals ?? 0) < scenario.deferralsOf(stepId)) {
+      return { status: 'deferred', retry_after_ms: 1_000, duration_ms: 0 }
+    }
     effects.push(`${context.chain.chain_id} ${stepId} ${attempt}`)
     if (attempt > scenario.failuresOf(stepId)) return { status: 'succeeded', duration_ms: 1 }
     const error = { code: 'BUSY', message: 'not yet', retryable: true }
@@ -225,7 +230,7 @@ export function simulate({ choose, ...scenario }: Scenario) {
   }
 }
 
-type Answer = Pick<StepResult, 'status' | 'error' | 'duration_ms'>
+type Answer = Pick<StepResult, 'status' | 'error' | 'retry_after_ms' | 'duration_ms'>
 
 function deliveryOf({ message, deliveryCount }: QueuedMessage): Delivery {
   return { ...message, redelivered: deliveryCount > 0, deliveryCount, isVoid: false }
