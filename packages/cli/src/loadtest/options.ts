@@ -1,8 +1,8 @@
 /** The options of `signalbox loadtest`: read, checked one by one and together, with errors that name the option. */
-import { isIP } from 'node:net'
 import { parseArgs } from 'node:util'
 import { fieldErrorsOf } from '@signalbox/kit'
 import { z } from 'zod'
+import { hostOf, isLoopback } from '../loopback.ts'
 import { UsageError } from '../usage-error.ts'
 import { DURATION_FORM, durationMsOf, formatMs } from './duration.ts'
 import { type Fault, faultsOf, requireInstances } from './fault.ts'
@@ -257,10 +257,8 @@ function refuseBeside(what: string, values: Values, names: readonly (keyof Value
 
 /** The message names the host alone: the rest of the URL may be secret. */
 function requireLoopback(option: string, url: string): void {
-  const host = URL.parse(url)?.hostname.replace(/^\[|\]$/g, '') ?? ''
-  if (host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))) {
-    return
-  }
+  if (isLoopback(url)) return
+  const host = hostOf(url)
   throw new UsageError(
     `${option} names ${host === '' ? 'no host' : host}, which is not a loopback address; --allow-remote permits it`,
   )
