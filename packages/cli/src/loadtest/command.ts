@@ -9,7 +9,7 @@ import { LOADTEST_USAGE } from './usage.ts'
 /** Where there is no terminal to rewrite a line on. */
 const LINE_EVERY_MS = 5_000
 
-export interface CommandDeps {
+export interface LoadtestDeps {
   env: Readonly<Record<string, string | undefined>>
   stdout: { write(text: string): unknown }
   stderr: { write(text: string): unknown; isTTY?: boolean }
@@ -18,7 +18,7 @@ export interface CommandDeps {
 }
 
 /** Resolves with the exit code. Throws `UsageError`, and whatever kept the run from being prepared. */
-export async function loadtest(args: readonly string[], deps: CommandDeps): Promise<number> {
+export async function loadtest(args: readonly string[], deps: LoadtestDeps): Promise<number> {
   const { stdout, stderr, env, signal } = deps
   const plan = loadtestPlanOf(args, env)
   if (!plan) {
@@ -45,12 +45,12 @@ function progressText({ elapsedMs, accounting }: Progress): string {
   return `${seconds} s: ${confirmedCount} confirmed, ${pending} awaiting confirms, ${handledCount} handled, ${shownCount} shown`
 }
 
-function rewritten(stderr: CommandDeps['stderr']) {
+function rewritten(stderr: LoadtestDeps['stderr']) {
   return (text: string) => void stderr.write(`\r\u001b[K${text}`)
 }
 
 /** At most one line per `everyMs`. */
-function inLines(everyMs: number, stderr: CommandDeps['stderr']) {
+function inLines(everyMs: number, stderr: LoadtestDeps['stderr']) {
   let lastMs = Number.NEGATIVE_INFINITY
   return (text: string) => {
     if (performance.now() - lastMs < everyMs) return
