@@ -18,6 +18,14 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'show events as they happen',
     load: async () => (await import('./events/tail.ts')).eventsTail,
   },
+  'chains apply': {
+    summary: 'create and change chains as files say',
+    load: async () => (await import('./chains/apply.ts')).chainsApply,
+  },
+  'chains diff': {
+    summary: 'show what applying files would change',
+    load: async () => (await import('./chains/diff.ts')).chainsDiff,
+  },
   loadtest: {
     summary: 'put load on a system, and account for every event',
     load: async () => (await import('./loadtest/command.ts')).loadtest,

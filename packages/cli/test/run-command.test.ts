@@ -1,15 +1,15 @@
 import { expect, test } from 'vitest'
 import { run } from './bed.ts'
 
-const COMMANDS = ['events publish', 'events tail']
+const COMMANDS = ['events publish', 'events tail', 'chains apply', 'chains diff']
 
 test('the help names every command, and a group names its own', async () => {
   const { code, stdout } = await run([])
   expect(code).toBe(0)
   for (const name of COMMANDS) expect(stdout).toContain(`  ${name} `)
-  const group = await run(['events', '--help'])
-  expect(group).toMatchObject({ code: 0, stdout: expect.stringContaining('events tail') })
-  expect(group.stdout).not.toContain('loadtest')
+  const group = await run(['chains', '--help'])
+  expect(group).toMatchObject({ code: 0, stdout: expect.stringContaining('chains diff') })
+  expect(group.stdout).not.toContain('events tail')
 })
 
 test.each(COMMANDS)('%s --help says how to use it and what its exit codes are', async (name) => {
