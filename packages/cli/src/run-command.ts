@@ -18,6 +18,18 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'show events as they happen',
     load: async () => (await import('./events/tail.ts')).eventsTail,
   },
+  'listener-add': {
+    summary: 'register a callback for events',
+    load: async () => (await import('./listeners/listener-add.ts')).listenerAdd,
+  },
+  'listener-list': {
+    summary: 'show the listeners of the account',
+    load: async () => (await import('./listeners/listener-list.ts')).listenerList,
+  },
+  'listener-remove': {
+    summary: 'remove listeners',
+    load: async () => (await import('./listeners/listener-remove.ts')).listenerRemove,
+  },
   'chains apply': {
     summary: 'create and change chains as files say',
     load: async () => (await import('./chains/apply.ts')).chainsApply,

@@ -1,7 +1,15 @@
 import { expect, test } from 'vitest'
 import { run } from './bed.ts'
 
-const COMMANDS = ['events publish', 'events tail', 'chains apply', 'chains diff']
+const COMMANDS = [
+  'events publish',
+  'events tail',
+  'listener-add',
+  'listener-list',
+  'listener-remove',
+  'chains apply',
+  'chains diff',
+]
 
 test('the help names every command, and a group names its own', async () => {
   const { code, stdout } = await run([])
@@ -32,11 +40,11 @@ test('what is no command ends with 2 and its name', async () => {
 })
 
 test('an option that does not exist ends with 2, with --json as JSON', async () => {
-  const { code, stderr } = await run(['events', 'tail', '--jsn'])
+  const { code, stderr } = await run(['listener-list', '--jsn'])
   expect(code).toBe(2)
   expect(stderr).toContain("Unknown option '--jsn'")
-  expect(stderr).toContain('signalbox events tail --help says what there is.')
-  const asJson = await run(['events', 'tail', '--json', '--jsn'])
+  expect(stderr).toContain('signalbox listener-list --help says what there is.')
+  const asJson = await run(['listener-list', '--json', '--jsn'])
   expect(JSON.parse(asJson.stderr)).toMatchObject({
     exit_code: 2,
     error: { message: expect.stringContaining("Unknown option '--jsn'") },

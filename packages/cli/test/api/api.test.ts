@@ -52,7 +52,7 @@ test('a 503 and a foreign 502 may succeed later', async () => {
   await expect(apiAt(proxy.url).send({ path: '/x' })).rejects.toThrow(UnreachableError)
 })
 
-const CALL = ['events', 'tail', '--account', 'acme']
+const CALL = ['listener-list', '--account', 'acme']
 const as = (url: string) => ({ env: { SIGNALBOX_API_URL: url, SIGNALBOX_API_KEY: KEY } })
 
 test('a problem is told with its field errors, one per line, and as it is with --json', async () => {
