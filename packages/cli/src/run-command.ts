@@ -18,6 +18,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'show events as they happen',
     load: async () => (await import('./events/tail.ts')).eventsTail,
   },
+  listen: {
+    summary: 'forward events to a local URL, signed as callbacks are',
+    load: async () => (await import('./listen/listen.ts')).listen,
+  },
   'listener-add': {
     summary: 'register a callback for events',
     load: async () => (await import('./listeners/listener-add.ts')).listenerAdd,

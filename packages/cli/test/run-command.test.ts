@@ -4,6 +4,7 @@ import { run } from './bed.ts'
 const COMMANDS = [
   'events publish',
   'events tail',
+  'listen',
   'listener-add',
   'listener-list',
   'listener-remove',
@@ -49,4 +50,11 @@ test('an option that does not exist ends with 2, with --json as JSON', async () 
     exit_code: 2,
     error: { message: expect.stringContaining("Unknown option '--jsn'") },
   })
+})
+
+test('an argument too many is not repeated: it may be a secret', async () => {
+  const { code, stderr } = await run(['listen', 'http://127.0.0.1:1', 'whsec_abc'])
+  expect(code).toBe(2)
+  expect(stderr).toContain('2 arguments stand beside the options; expected is the URL')
+  expect(stderr).not.toContain('whsec_abc')
 })
