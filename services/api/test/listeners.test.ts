@@ -224,6 +224,45 @@ describe('a listener', () => {
   })
 })
 
+it('gives the store no secret in clear', async () => {
+  const written: unknown[] = []
+  for (const port of [api.store.listeners, api.store.chains, api.store.deliveries]) {
+    for (const [name, method] of Object.entries<(...args: never[]) => unknown>(port as never)) {
+      Object.assign(port, {
+        [name]: (...args: never[]) => {
+          const given = args.map((arg) =>
+            typeof arg === 'function'
+              ? (kept: never) => {
+                  const made: unknown = (arg as (kept: never) => unknown)(kept)
+                  written.push(made)
+                  return made
+                }
+              : arg,
+          )
+          written.push(given)
+          return method(...(given as never[]))
+        },
+      })
+    }
+  }
+  const http = { ...HOOK, headers: { cookie: 'PLAIN' }, secret_headers: { 'x-s': 'PLAIN' } }
+  const amqp = {
+    type: 'amqp',
+    exchange: 'e',
+    url: 'amqps://a.example',
+    username: 'u',
+    password: 'PLAIN',
+  }
+  const { listener_id: id, secret } = await create({ callback: http })
+  await create({ callback: amqp })
+  await put(urlOf(`/${id}`), { callback: { ...http, secret_headers: { 'x-s': 'PLAIN too' } } })
+  const rotated = (await post(urlOf(`/${id}/rotate-secret`))).json<{ secret: string }>()
+  const all = JSON.stringify(written)
+  expect(all).toContain('sealed.1.')
+  expect(all).toContain(HOOK.url)
+  for (const plain of ['PLAIN', secret, rotated.secret]) expect(all).not.toContain(plain)
+})
+
 describe('what was cut short', () => {
   it.each([
     ['read', (id: string) => get(urlOf(`/${id}`))],
