@@ -48,6 +48,7 @@ describe('the compose file', () => {
   it('has each service in a container of its own, with health check, restart policy and a grace period beyond the drain', () => {
     expect(ours.map(([name]) => name).toSorted()).toEqual([
       'api',
+      'callbacks',
       'dispatcher',
       'edge',
       'handlers',
@@ -67,7 +68,7 @@ describe('the compose file', () => {
   })
 
   it('publishes no fixed port of a service that it means to scale', () => {
-    for (const name of ['dispatcher', 'handlers', 'edge'])
+    for (const name of ['dispatcher', 'handlers', 'callbacks', 'edge'])
       expect(compose.services[name]?.ports, name).toBeUndefined()
   })
 

@@ -19,6 +19,8 @@ export interface SystemOptions extends Brokers {
   /** How many of each; default 1. */
   dispatchers?: number
   handlers?: number
+  /** Default 0: listeners are told nothing. */
+  callbacks?: number
   edges?: number
   /** For every process; stands above what it is given otherwise. */
   env?: Record<string, string>
@@ -34,6 +36,7 @@ export interface System extends AsyncDisposable {
   survey: Instance
   dispatchers: Instance[]
   handlers: Instance[]
+  callbacks: Instance[]
   edges: Instance[]
   all: Instance[]
   /** Resolves when every process says it does its work. */
@@ -41,7 +44,7 @@ export interface System extends AsyncDisposable {
 }
 
 export async function startSystem(options: SystemOptions): Promise<System> {
-  const { dispatchers = 1, handlers = 1, edges = 1 } = options
+  const { dispatchers = 1, handlers = 1, callbacks = 0, edges = 1 } = options
   const stack = new AsyncDisposableStack()
   const env = {
     AMQP_URL: options.amqpUrl,
@@ -72,12 +75,23 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       DEMO_SMS_GATEWAY: 'true',
       SURVEY_PUBLIC_EDGE_URL: edgeInstances[0]!.url.replace(/^http/, 'ws'),
     })
-    const [api, dispatcherInstances, handlerInstances] = await Promise.all([
+    const [api, dispatcherInstances, handlerInstances, callbackInstances] = await Promise.all([
       start('api'),
       several(dispatchers, 'dispatcher'),
       several(handlers, 'handlers', { SMS_GATEWAY_URL: `${survey.url}/demo-sms-gateway/messages` }),
+      several(callbacks, 'callbacks', {
+        SIGNALBOX_CALLBACK_ALLOW: '127.0.0.0/8',
+        SIGNALBOX_CALLBACK_ALLOW_HTTP: 'true',
+      }),
     ])
-    const all = [api, survey, ...dispatcherInstances, ...handlerInstances, ...edgeInstances]
+    const all = [
+      api,
+      survey,
+      ...dispatcherInstances,
+      ...handlerInstances,
+      ...callbackInstances,
+      ...edgeInstances,
+    ]
     const ready = async (timeoutMs = 30_000) => {
       await Promise.all(
         all.map((instance) => instance.process.waitForReady(instance.url, { timeoutMs })),
@@ -89,6 +103,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       survey,
       dispatchers: dispatcherInstances,
       handlers: handlerInstances,
+      callbacks: callbackInstances,
       edges: edgeInstances,
       all,
       ready,

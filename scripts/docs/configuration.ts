@@ -1,6 +1,7 @@
 /** docs/configuration.md, from the schemas that the processes parse their environment with. */
 import { z } from 'zod'
 import { config as api } from '../../services/api/src/config.ts'
+import { config as callbacks } from '../../services/callbacks/src/config.ts'
 import { config as dispatcher } from '../../services/dispatcher/src/config.ts'
 import { config as edge } from '../../services/edge/src/config.ts'
 import { config as handlers } from '../../services/handlers/src/config.ts'
@@ -8,7 +9,7 @@ import { config as standalone } from '../../services/standalone/src/config.ts'
 import { config as survey } from '../../services/survey/src/config.ts'
 
 /** Every process with a configuration of its own. `standalone` stands apart: nearly all of its is optional. */
-export const SERVICES = { api, dispatcher, edge, handlers, survey }
+export const SERVICES = { api, callbacks, dispatcher, edge, handlers, survey }
 const PROCESSES = { ...SERVICES, standalone }
 
 interface Variable {

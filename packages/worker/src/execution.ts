@@ -73,6 +73,7 @@ async function outcomeOf(
       event: context.event,
       results: context.results,
       error: context.error,
+      runId: context.run_id,
       attempt: invocation.attempt,
       deferrals: context.deferrals ?? 0,
       redeliveries: invocation.redeliveries ?? 0,

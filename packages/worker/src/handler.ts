@@ -27,6 +27,8 @@ export interface Invocation<Config> {
   readonly results: Readonly<Record<string, Json>>
   /** The last failure in this run that did not stop it. */
   readonly error: RunContext['error']
+  /** Of the run that this is a step of. */
+  readonly runId: string
   /** From 1. */
   readonly attempt: number
   /** How often this attempt was put off before. */

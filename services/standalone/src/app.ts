@@ -1,8 +1,9 @@
 /** Every service in one process, on either engine, listening on the ports that the services have when they are apart. */
 import type { AddressInfo } from 'node:net'
 import { newSecret, type ServiceScope } from '@signalbox/kit'
-import { addressPolicyOptions } from '@signalbox/outbound'
+import { addressPolicyOptions, createAddressPolicy, createSealer } from '@signalbox/outbound'
 import { createApi } from '@signalbox/service-api'
+import { admissionOptions, createCallbacks } from '@signalbox/service-callbacks'
 import { createDispatcher } from '@signalbox/service-dispatcher'
 import { createEdge } from '@signalbox/service-edge'
 import { builtInHandlers } from '@signalbox/service-handlers'
@@ -71,6 +72,20 @@ export async function startStandalone(
     await createWorker(
       { handlers: [...handlers, ...ownHandlers] },
       { ...deps, catalog: store.catalog, progress: store.progress },
+    ),
+  )
+  scope.use(
+    await createCallbacks(
+      {
+        concurrency: settings.CALLBACKS_CONCURRENCY,
+        admission: admissionOptions(settings),
+        homeAmqpUrl: settings.AMQP_URL,
+      },
+      {
+        ...deps,
+        sealer: createSealer({ keys: settings.SIGNALBOX_SEALING_KEY ?? DEVELOPMENT_SEALING_KEY }),
+        policy: createAddressPolicy(addressPolicyOptions(settings)),
+      },
     ),
   )
   scope.use(await createDispatcher({}, deps))

@@ -19,6 +19,7 @@ import {
   storeConfigShape,
 } from '@signalbox/kit'
 import { addressPolicyConfigShape, sealingConfigShape } from '@signalbox/outbound'
+import { callbacksConfigShape } from '@signalbox/service-callbacks'
 import { z } from 'zod'
 
 /** Works on loopback only, and says so at the start. */
@@ -31,6 +32,7 @@ export const config = z.object({
   ...processConfigShape,
   ...brokerConfigShape,
   ...addressPolicyConfigShape,
+  ...callbacksConfigShape,
   ...deadLetterConfigShape,
   ...deliveryConfigShape,
   ...progressConfigShape,
