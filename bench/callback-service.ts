@@ -76,7 +76,10 @@ export async function openCallbackBench(server: CallbackServer) {
       updated_at: now,
       version: 1,
     }
-    await store.listeners.create(accountKey, listener, { signing: [{ sealed }], callback: {} })
+    await store.listeners.create(accountKey, listener, {
+      signing: [{ sealed, scheme: 'hmac-sha256' }],
+      callback: {},
+    })
     await mendListenerChain(store, accountKey, name)
   }
 

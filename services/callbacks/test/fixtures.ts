@@ -43,6 +43,7 @@ export async function putListener(
 ): Promise<readonly string[]> {
   const { secrets = [newSigningSecret()], oldSecrets = [], callbackSecrets = {} } = seed
   const seal = (text: string) => sealer.seal(text, [accountKey, listenerId])
+  const keptSecret = (text: string) => ({ sealed: seal(text), scheme: 'hmac-sha256' as const })
   const now = new Date().toISOString()
   const { callback = { type: 'http', url: 'https://example.com/hook' } } = seed
   await store.listeners.create(
@@ -61,8 +62,8 @@ export async function putListener(
     },
     {
       signing: [
-        ...secrets.map((secret) => ({ sealed: seal(secret) })),
-        ...oldSecrets.map(({ secret, until }) => ({ sealed: seal(secret), until })),
+        ...secrets.map(keptSecret),
+        ...oldSecrets.map(({ secret, until }) => ({ ...keptSecret(secret), until })),
       ],
       callback: Object.fromEntries(
         Object.entries(callbackSecrets).map(([place, text]) => [place, seal(text)]),

@@ -50,7 +50,7 @@ it('keeps no failure: a secret that does not open, or a store that is away', asy
   const elsewhere = sealer.seal('whsec_x', ['a', 'another'])
   await store.listeners.update('a', 'l', ({ listener, secrets }) => ({
     listener,
-    secrets: { ...secrets, signing: [{ sealed: elsewhere }] },
+    secrets: { ...secrets, signing: [{ sealed: elsewhere, scheme: 'hmac-sha256' }] },
   }))
   get.mockClear()
   for (const _ of [1, 2]) {
