@@ -212,6 +212,33 @@ steps:
   })
 })
 
+test('a listener is added with a secret of its own, is listed without it, and is gone when it is removed', async () => {
+  const url = 'https://hooks.example.org/in'
+  const header = ['--secret-header', 'Authorization: Bearer hush']
+  const added = await run(
+    ['listener-add', 'task', 'c1', url, '--id', 'mine', ...header],
+    as('told'),
+  )
+  expect(added.code).toBe(0)
+  expect(added.stdout).toMatch(
+    /^added {2}mine {2}active {2}TASK {2}c1 {2}https:.*\n {2}signing secret, shown this once: whsec_/,
+  )
+  const amqp =
+    'listener_id: other\nevents: [on-task-error]\ncallback: {type: amqp, exchange: theirs}\n'
+  const other = await run(['listener-add', '-f', '-', '--json'], as('told', { stdin: amqp }))
+  expect(other.objects).toMatchObject([{ secret: expect.stringMatching(/^whsec_/) }])
+
+  const listed = await run(['listener-list', '--json'], as('told'))
+  expect(listed.objects).toMatchObject([{ listener_id: 'mine' }, { listener_id: 'other' }])
+  expect(listed.stdout).not.toMatch(/whsec_|hush/)
+  const refused = await run(['listener-add', 'task', 'c1', 'http://10.0.0.1/in'], as('told'))
+  expect(refused).toMatchObject({ code: 3, stderr: expect.stringContaining('  callback.url: ') })
+
+  expect(await run(['listener-remove', 'mine', 'other'], as('told'))).toMatchObject({ code: 0 })
+  expect(await run(['listener-list'], as('told'))).toMatchObject({ code: 0, stdout: '' })
+  expect(await run(['listener-remove', 'mine'], as('told'))).toMatchObject({ code: 3 })
+})
+
 describe('listen', () => {
   test('forwards each event once and in order, signed as a callback is, and shows the answers', async () => {
     await using receiver = await serve(({ body }) =>

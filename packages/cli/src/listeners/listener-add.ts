@@ -1,5 +1,5 @@
 /** `signalbox listener-add`: registers a callback, by arguments or by a file that has all that a listener may have. */
-import { keySchema, nameSchema } from '@signalbox/contracts'
+import { keySchema, nameSchema, SIGNATURE_SCHEMES } from '@signalbox/contracts'
 import { CALLBACK_METHODS } from '@signalbox/outbound'
 import { z } from 'zod'
 import { type Api, understood } from '../api/api.ts'
@@ -47,7 +47,7 @@ const schema = z.object({
   header: headersSchema,
   'secret-header': headersSchema,
   method: z.enum(CALLBACK_METHODS).optional(),
-  signature: z.enum(['hmac-sha256', 'ed25519']).optional(),
+  signature: z.enum(SIGNATURE_SCHEMES).optional(),
   id: nameSchema.optional(),
   file: z.string().min(1).optional(),
 })
