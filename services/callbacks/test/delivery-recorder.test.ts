@@ -6,6 +6,7 @@ import {
   createDeliveryRecorder,
   type ListenerName,
 } from '../src/delivery-recorder.ts'
+import { aDelivery } from './fixtures.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -16,22 +17,7 @@ afterEach(() => {
 
 const aRecord = (index: number, overrides: Partial<Delivery> = {}): AccountDelivery => ({
   accountKey: 'a',
-  delivery: {
-    delivery_id: `d-${index}`,
-    listener_id: 'l',
-    event_id: 'e',
-    conversation_type: 'poll',
-    conversation_key: 'spring',
-    event_type: 'poll_complete',
-    run_id: 'r',
-    invocation_id: 'i',
-    attempt: 1,
-    at: '2026-01-01T00:00:00.000Z',
-    outcome: 'delivered',
-    duration_ms: 1,
-    request: {},
-    ...overrides,
-  },
+  delivery: aDelivery(`d-${index}`, overrides),
 })
 
 function world(isAway = () => false) {

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Callback, Listener } from '@signalbox/contracts'
+import type { Callback, Delivery, Listener } from '@signalbox/contracts'
 import {
   createAddressPolicy,
   createSealer,
@@ -43,7 +43,10 @@ export async function putListener(
 ): Promise<readonly string[]> {
   const { secrets = [newSigningSecret()], oldSecrets = [], callbackSecrets = {} } = seed
   const seal = (text: string) => sealer.seal(text, [accountKey, listenerId])
-  const keptSecret = (text: string) => ({ sealed: seal(text), scheme: 'hmac-sha256' as const })
+  const signing = (secret: string) => ({
+    sealed: seal(secret),
+    scheme: secret.startsWith('whsk_') ? ('ed25519' as const) : ('hmac-sha256' as const),
+  })
   const now = new Date().toISOString()
   const { callback = { type: 'http', url: 'https://example.com/hook' } } = seed
   await store.listeners.create(
@@ -62,8 +65,8 @@ export async function putListener(
     },
     {
       signing: [
-        ...secrets.map(keptSecret),
-        ...oldSecrets.map(({ secret, until }) => ({ ...keptSecret(secret), until })),
+        ...secrets.map(signing),
+        ...oldSecrets.map(({ secret, until }) => ({ ...signing(secret), until })),
       ],
       callback: Object.fromEntries(
         Object.entries(callbackSecrets).map(([place, text]) => [place, seal(text)]),
@@ -85,6 +88,25 @@ export async function setListenerState(
     listener: { ...kept.listener, state },
   }))
   await mendListenerChain(store, accountKey, listenerId)
+}
+
+export function aDelivery(id: string, overrides: Partial<Delivery> = {}): Delivery {
+  return {
+    delivery_id: id,
+    listener_id: 'l',
+    event_id: 'e',
+    conversation_type: 'poll',
+    conversation_key: 'spring',
+    event_type: 'poll_complete',
+    run_id: 'r',
+    invocation_id: 'i',
+    attempt: 1,
+    at: '2026-01-01T00:00:00.000Z',
+    outcome: 'delivered',
+    duration_ms: 1,
+    request: {},
+    ...overrides,
+  }
 }
 
 export interface ReceivedRequest {

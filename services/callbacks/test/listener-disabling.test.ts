@@ -1,11 +1,10 @@
-import type { Delivery } from '@signalbox/contracts'
 import { createMetrics, silentLog, UnavailableError } from '@signalbox/kit'
 import { createMemoryStore } from '@signalbox/store'
 import { expect, it } from 'vitest'
 import { createAdmissions } from '../src/admission.ts'
 import { createDisabling } from '../src/listener-disabling.ts'
 import { createCallbackMetrics } from '../src/metrics.ts'
-import { putListener, setListenerState } from './fixtures.ts'
+import { aDelivery, putListener, setListenerState } from './fixtures.ts'
 
 const NOW_MS = Date.parse('2026-01-10T00:00:00.000Z')
 
@@ -31,27 +30,10 @@ async function world(isBrokerAway = () => false) {
     },
   )
   const listener = async () => (await store.listeners.get('a', 'l'))!.listener
-  const fail = (at: string) => store.deliveries.record('a', [failure(at)])
+  const fail = (at: string) =>
+    store.deliveries.record('a', [aDelivery(at, { at, outcome: 'refused' })])
   const look = () => disabling.look([{ accountKey: 'a', listenerId: 'l' }])
   return { store, published, disabling, listener, fail, look }
-}
-
-function failure(at: string): Delivery {
-  return {
-    delivery_id: at,
-    listener_id: 'l',
-    event_id: 'e',
-    conversation_type: 'poll',
-    conversation_key: 'spring',
-    event_type: 'poll_complete',
-    run_id: 'r',
-    invocation_id: 'i',
-    attempt: 1,
-    at,
-    outcome: 'refused',
-    duration_ms: 1,
-    request: {},
-  }
 }
 
 it.each([
