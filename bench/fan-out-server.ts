@@ -49,7 +49,8 @@ process.on('message', (request: ServerRequest) => {
   if ('memory' in request) {
     globalThis.gc?.()
     globalThis.gc?.()
-    process.send?.({ rssBytes: process.memoryUsage.rss() })
+    const { rss, heapUsed } = process.memoryUsage()
+    process.send?.({ rssBytes: rss, heapBytes: heapUsed })
   } else if ('cpu' in request) {
     const { user, system } = process.cpuUsage()
     process.send?.({ cpuUs: user + system })
@@ -66,6 +67,7 @@ async function publishMany(count: number): Promise<void> {
   }
 }
 
+process.once('SIGINT', () => process.exit(0))
 process.send?.({ port })
 
 /** About 300 bytes as a frame. */

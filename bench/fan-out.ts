@@ -7,7 +7,7 @@
  *   frame at the last client. The clients are another process, which reads no more of a frame than its header. Beside it the CPU time
  *   of the server's process per delivery, which says more than the rate on a machine that is busy with other things.
  * - connections/s: opening them, 100 at a time; at the edge with a token that is verified.
- * - RSS per idle connection: of the server's process, from a state in which as many were open once before.
+ * - RSS per idle connection: of the server's process, by how much it grows from 500 connections to 500 and as many as asked for.
  *
  * Each candidate is a process of its own; candidates take turns, round by round.
  */
@@ -29,10 +29,16 @@ const { values } = parseArgs({
     only: { type: 'string', multiple: true },
   },
 })
-const CLIENT_COUNTS = values.clients.split(',').map(Number)
+const CLIENT_COUNTS = values.clients
+  .split(',')
+  .map(Number)
+  .filter((count) => count > 0)
 const BURST = Number(values.burst)
 const ROUNDS = Number(values.rounds)
 const IDLE = Number(values.idle)
+
+/** Connections that are opened first, so that code is compiled and pools are there. */
+const WARMING = 500
 
 /** Bursts of one round; the first one warms up. */
 const BURSTS = 4
@@ -103,16 +109,16 @@ for (const count of CLIENT_COUNTS) {
 if (IDLE > 0) {
   const rows: (string | number)[][] = []
   for (const name of names)
-    rows.push([name, await measureIdle(name, { ...CANDIDATES[name]!, ...silent(name) })])
+    rows.push([name, ...(await measureIdle(name, { ...CANDIDATES[name]!, ...silent(name) }))])
   if (names.includes('edge, joining')) {
     const texts = [EDGE.texts[0]!.replace('everybody', 'p{n}')]
     rows.push([
       'edge, each subscribed to a person of its own',
-      await measureIdle('edge, joining', { ...EDGE, texts }),
+      ...(await measureIdle('edge, joining', { ...EDGE, texts })),
     ])
   }
   console.log(`\n${IDLE} idle connections\n`)
-  console.log(table([['candidate', 'RSS per connection, KB'], ...rows]))
+  console.log(table([['candidate', 'RSS per connection, KB', 'of it on the heap'], ...rows]))
 }
 
 /** Connected and nothing more; socket.io has to have said hello. */
@@ -146,19 +152,22 @@ async function measureRound(name: string, count: number) {
   return { deliveries, connections, cpuUs }
 }
 
-async function measureIdle(name: string, { path, texts, answers }: Approach): Promise<string> {
+async function measureIdle(name: string, { path, texts, answers }: Approach): Promise<string[]> {
   await using server = await startServer(name)
   await using clients = startChild('fan-out-clients.ts')
-  const request = { open: { port: server.port, paths: Array(IDLE).fill(path), texts, answers } }
-  await clients.ask(request)
-  await clients.ask({ close: true })
+  const request = (count: number) => ({
+    open: { port: server.port, paths: Array<string>(count).fill(path), texts, answers },
+  })
+  await clients.ask(request(WARMING))
   await settled()
   const before = await server.memory()
-  await clients.ask(request)
+  await clients.ask(request(IDLE))
   await settled()
-  const kilobytes = ((await server.memory()) - before) / IDLE / 1024
-  console.error(`${name}: ${kilobytes.toFixed(1)} KB`)
-  return kilobytes.toFixed(1)
+  const after = await server.memory()
+  const kilobytes = (key: keyof typeof after) =>
+    ((after[key] - before[key]) / IDLE / 1024).toFixed(1)
+  console.error(`${name}: ${kilobytes('rssBytes')} KB`)
+  return [kilobytes('rssBytes'), kilobytes('heapBytes')]
 }
 
 /** Closed sockets are gone, buffers are freed. */
@@ -176,9 +185,8 @@ async function startServer(name: string) {
       const { cpuUs } = (await child.ask({ cpu: true })) as { cpuUs: number }
       return cpuUs
     },
-    async memory(): Promise<number> {
-      const { rssBytes } = (await child.ask({ memory: true })) as { rssBytes: number }
-      return rssBytes
+    async memory() {
+      return (await child.ask({ memory: true })) as { rssBytes: number; heapBytes: number }
     },
   }
 }

@@ -44,7 +44,13 @@ export class Audience<Member extends Listener> {
 
   deliver(message: LiveMessage): void {
     for (const topic of topicsOf(message)) {
-      for (const member of this.#byTopic.get(topic) ?? []) {
+      const members = this.#byTopic.get(topic) ?? []
+      if (message.content.kind === 'state_change') {
+        // The topic is all that a filter of state changes asks for.
+        for (const member of members) member.onMessage(message)
+        continue
+      }
+      for (const member of members) {
         if (matches(member.filter, message, this.#onFault)) member.onMessage(message)
       }
     }

@@ -93,6 +93,7 @@ export function createConnection(
   }
   const bucket = new TokenBucket(frames, performance.now())
   const lastShown: string[] = []
+  let hasSeveral = false
   let isOpen = true
   let waitingRequests = 0
   let lastRequest: Promise<void> = Promise.resolve()
@@ -119,6 +120,7 @@ export function createConnection(
         const key = selectorKey(decision.selector)
         subscriptions.get(key)?.end()
         subscriptions.delete(key)
+        hasSeveral = subscriptions.size > 1
         return answer(success(decision.requestId))
       }
       case 'refresh':
@@ -145,6 +147,7 @@ export function createConnection(
     }
     if (!isOpen) return subscription.end()
     subscriptions.set(selectorKey(selector), subscription)
+    hasSeveral = subscriptions.size > 1
     answer(success(requestId), extras)
     subscription.goLive()
   }
@@ -208,7 +211,7 @@ export function createConnection(
 
   /** An event that fits several subscriptions has reached one socket. */
   function isFirstShowing(eventId: string): boolean {
-    if (subscriptions.size < 2) return true
+    if (!hasSeveral) return true
     if (lastShown.includes(eventId)) return false
     lastShown.push(eventId)
     if (lastShown.length > MAX_LAST_SHOWN) lastShown.shift()

@@ -19,6 +19,8 @@ export interface Attachment {
 
 export class EdgeSocket extends WebSocket implements ClientSocket {
   #attached: Attachment | undefined
+  /** Apart, because every frame asks for it. */
+  #writer: FrameWriter | undefined
   /** A ping was sent and not answered yet. */
   isUnanswered = false
   pingTurn = 0
@@ -26,6 +28,7 @@ export class EdgeSocket extends WebSocket implements ClientSocket {
   /** Once, when it is open. */
   attach(attachment: Attachment): void {
     this.#attached = attachment
+    this.#writer = attachment.writer
     this.on('message', onMessage)
     this.on('ping', onPing)
     this.on('pong', onPong)
@@ -43,20 +46,20 @@ export class EdgeSocket extends WebSocket implements ClientSocket {
   }
 
   write(frame: Frame): boolean {
-    return this.attached.writer.write(frame)
+    return this.#writer?.write(frame) ?? false
   }
 
   get isCongested(): boolean {
-    return this.attached.writer.isCongested
+    return this.#writer?.isCongested ?? false
   }
 
   async drained(): Promise<void> {
-    await this.attached.writer.drained()
+    await this.#writer?.drained()
   }
 
   /** n.b. ws itself calls it too, to answer the client's closing: what waits goes first. */
   override close(code?: number, reason?: string | Buffer): void {
-    this.#attached?.writer.flush()
+    this.#writer?.flush()
     super.close(code, reason)
   }
 }

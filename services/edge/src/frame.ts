@@ -115,9 +115,18 @@ export class FrameRun {
   }
 }
 
+/** Equal ones are the same string, so that they are compared by where they are: a fan-out compares them for every frame. */
+const prefixes = new Map<string, string>()
+const MAX_PREFIXES = 10_000
+
 /** What a subscription's frames begin with. */
 export function framePrefix(event: FrameKind, requestId: number | string): string {
-  return `{"event":"${event}","request_id":${JSON.stringify(requestId)},"data":`
+  const prefix = `{"event":"${event}","request_id":${JSON.stringify(requestId)},"data":`
+  const known = prefixes.get(prefix)
+  if (known !== undefined) return known
+  if (prefixes.size >= MAX_PREFIXES) prefixes.clear()
+  prefixes.set(prefix, prefix)
+  return prefix
 }
 
 function encodeText(payload: readonly (string | Buffer)[]): Buffer {

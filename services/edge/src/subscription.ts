@@ -57,12 +57,15 @@ export class Subscription implements ChannelListener {
   readonly filter: MessageFilter
   readonly wantsSnapshot: boolean
   readonly #deps: SubscriptionDeps
+  readonly #outlet: Outlet
   readonly #prefix: string
   #isResuming: boolean
   #isEnded = false
   #ending: AbortController | undefined
   /** Up to here everything was sent, or was before its time. */
   #position: Cursor
+  /** Live, and something after the position has come: so is all that follows. Asked for every frame of a fan-out. */
+  #isBeyond = false
   /** From here on nothing is missing. */
   #completeFrom: Cursor
   /** While holding: what came by the feed after `#heldFrom`. */
@@ -80,6 +83,7 @@ export class Subscription implements ChannelListener {
     this.filter = filter
     this.wantsSnapshot = wishes.snapshot
     this.#deps = deps
+    this.#outlet = deps.outlet
     this.#isResuming = wishes.resume
     this.#prefix = framePrefix(selector.kind === 'state' ? 'state_change' : 'event', requestId)
     this.#held = []
@@ -109,7 +113,7 @@ export class Subscription implements ChannelListener {
       this.#deps.metrics.resumes.inc({ outcome: 'lost' })
       return { ...(await this.#beginAtEnd()), recovered: false }
     }
-    this.#position = since
+    this.#moveTo(since)
     this.#completeFrom = since
     this.#pending = this.#pageOf(view, missed)
     return this.#recovered(since, view.states)
@@ -143,7 +147,9 @@ export class Subscription implements ChannelListener {
   onMessage(message: LiveMessage): void {
     const held = this.#held
     if (held === undefined) {
-      if (!isUpTo(message.position, this.#position)) this.#send(message)
+      if (!this.#isBeyond && isUpTo(message.position, this.#position)) return
+      this.#isBeyond = true
+      this.#send(message)
     } else if (!isUpTo(message.position, this.#heldFrom)) {
       held.push(message)
       if (held.length > this.#deps.hold.pageSize) this.#heldFrom = held.shift()!.position
@@ -159,7 +165,7 @@ export class Subscription implements ChannelListener {
       this.#goOnFrom(end, states)
     } else {
       this.#completeFrom = asCursor(end)
-      this.#position = asCursor({ epoch: end.epoch, offset: 0, id: '' })
+      this.#moveTo(asCursor({ epoch: end.epoch, offset: 0, id: '' }))
     }
   }
 
@@ -173,7 +179,7 @@ export class Subscription implements ChannelListener {
 
   async #beginAtEnd(): Promise<AnswerExtras> {
     const { end, states } = await this.#deps.hold.open({ states: this.selector.kind === 'state' })
-    this.#position = asCursor(end)
+    this.#moveTo(asCursor(end))
     this.#completeFrom = this.#position
     return this.#extras(this.#position, states)
   }
@@ -208,6 +214,11 @@ export class Subscription implements ChannelListener {
     )
   }
 
+  #moveTo(position: Cursor): void {
+    this.#position = position
+    this.#isBeyond = false
+  }
+
   /** While live, everything up to the feed's position was sent, or does not fit the filter. */
   #reached(): Cursor {
     const { position } = this.#deps.hold
@@ -215,7 +226,7 @@ export class Subscription implements ChannelListener {
   }
 
   #hold(): void {
-    this.#position = this.#reached()
+    this.#moveTo(this.#reached())
     this.#held ??= []
     this.#heldFrom = this.#deps.hold.position
   }
@@ -295,7 +306,7 @@ export class Subscription implements ChannelListener {
       }
     }
     const reached = end ?? messages.at(-1)
-    if (reached) this.#position = asCursor(reached)
+    if (reached) this.#moveTo(asCursor(reached))
   }
 
   #pageOf({ end, messages }: ChannelView, missed: readonly ChannelMessage[]): Page {
@@ -304,12 +315,12 @@ export class Subscription implements ChannelListener {
 
   #send(message: LiveMessage): void {
     const frame = message.frame(this.#prefix, { withCursor: this.#isResuming })
-    this.#deps.outlet.send(frame, message.position.id)
+    this.#outlet.send(frame, message.position.id)
   }
 
   /** What is before `end` is missed for good. */
   #goOnFrom(end: ChannelPosition, states: readonly string[] | undefined): void {
-    this.#position = asCursor(end)
+    this.#moveTo(asCursor(end))
     this.#completeFrom = this.#position
     if (!this.#isResuming || this.#isEnded) return
     this.#deps.metrics.gaps.inc()
