@@ -9,7 +9,7 @@
  * n.b. the algorithm that a token names decides which row it is held to before any key is looked at: a public key can never be
  * taken for a secret.
  */
-import { randomUUID } from 'node:crypto'
+import { createSecretKey, type KeyObject, randomUUID } from 'node:crypto'
 import { type TokenClaims, tokenClaimsSchema } from '@signalbox/contracts'
 import { decodeProtectedHeader, errors, type JWTVerifyGetKey, jwtVerify, SignJWT } from 'jose'
 import { AppError, AuthError } from './errors.ts'
@@ -79,9 +79,10 @@ export type TokenVerifier = (token: string) => Promise<TokenClaims>
 
 /** Throws `AuthError` with a reason that shows nothing of the token; `UnavailableError` when the issuer's keys cannot be had. */
 export function createTokenVerifier(secret: string, issuer?: TokenIssuer): TokenVerifier {
-  const secretBytes = new TextEncoder().encode(secret)
+  // n.b. a key object is imported once; bytes would be for every token.
+  const key = createSecretKey(Buffer.from(secret))
   return async (token) => {
-    const payload = await verified(token, secretBytes, issuer)
+    const payload = await verified(token, key, issuer)
     const claims = tokenClaimsSchema.safeParse(payload)
     if (!claims.success || (claims.data.sub === undefined && claims.data.scope === undefined)) {
       throw new AuthError(
@@ -95,7 +96,7 @@ export function createTokenVerifier(secret: string, issuer?: TokenIssuer): Token
 
 async function verified(
   token: string,
-  secret: Uint8Array,
+  secret: KeyObject,
   issuer: TokenIssuer | undefined,
 ): Promise<Record<string, unknown>> {
   try {
@@ -114,7 +115,7 @@ function isAsymmetric(token: string): boolean {
   return (ISSUER_ALGORITHMS as readonly string[]).includes(alg)
 }
 
-async function verifiedOfOurs(token: string, secret: Uint8Array): Promise<Record<string, unknown>> {
+async function verifiedOfOurs(token: string, secret: KeyObject): Promise<Record<string, unknown>> {
   const { payload } = await jwtVerify(token, secret, {
     algorithms: ['HS256'],
     clockTolerance: CLOCK_TOLERANCE_S,

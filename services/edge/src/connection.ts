@@ -13,7 +13,6 @@ import type { EdgeMetrics } from './metrics.ts'
 import {
   type AnswerExtras,
   answerFrame,
-  type ConnectionState,
   decide,
   decideBeyondRate,
   listed,
@@ -81,178 +80,206 @@ export interface Connection {
   end(): void
 }
 
-export function createConnection(
-  { claims, maxSubscriptions, frames }: ConnectionOptions,
-  { socket, channels, showings, log, metrics, claimsOf }: ConnectionDeps,
-): Connection {
-  const subscriptions = new Map<string, Subscription>()
-  const state: ConnectionState & { claims: TokenClaims } = {
-    claims,
-    subscriptions,
-    maxSubscriptions,
-  }
-  const bucket = new TokenBucket(frames, performance.now())
-  const lastShown: string[] = []
-  let hasSeveral = false
-  let isOpen = true
-  let waitingRequests = 0
-  let lastRequest: Promise<void> = Promise.resolve()
+export function createConnection(options: ConnectionOptions, deps: ConnectionDeps): Connection {
+  return new SocketConnection(options, deps)
+}
 
-  const outlet: Outlet = {
-    send,
-    get isCongested() {
-      return socket.isCongested
-    },
-    drained: () => socket.drained(),
-  }
+const NO_SUBSCRIPTIONS: ReadonlyMap<string, Subscription> = new Map()
+const NOTHING_TO_DO: Promise<void> = Promise.resolve()
 
-  async function handle(text: string | undefined, isBeyondRate: boolean): Promise<void> {
-    if (!isOpen) return
-    const decision = isBeyondRate ? decideBeyondRate(text) : decide(text, state)
-    switch (decision.kind) {
-      case 'answer':
-        return answer(decision.answer)
-      case 'subscribe':
-        return subscribe(decision)
-      case 'repeat':
-        return repeat(decision)
-      case 'unsubscribe': {
-        const key = selectorKey(decision.selector)
-        subscriptions.get(key)?.end()
-        subscriptions.delete(key)
-        hasSeveral = subscriptions.size > 1
-        return answer(success(decision.requestId))
-      }
-      case 'refresh':
-        return refresh(decision)
-      case 'list':
-        return answer(success(decision.requestId), {
-          subscriptions: [...subscriptions.values()].map(listed),
-        })
-    }
+/** A class, and frugal with fields, because there are ten thousand of them and most do nothing. */
+class SocketConnection implements Connection, Outlet {
+  readonly #deps: ConnectionDeps
+  readonly #options: ConnectionOptions
+  readonly #bucket: TokenBucket
+  #claims: TokenClaims
+  #subscriptions: Map<string, Subscription> | undefined
+  #hasSeveral = false
+  #lastShown: string[] | undefined
+  #isOpen = true
+  #waitingRequests = 0
+  #lastRequest = NOTHING_TO_DO
+
+  constructor(options: ConnectionOptions, deps: ConnectionDeps) {
+    this.#options = options
+    this.#deps = deps
+    this.#claims = options.claims
+    this.#bucket = new TokenBucket(options.frames, performance.now())
   }
 
-  async function subscribe(decision: SubscribeDecision): Promise<void> {
-    const { requestId, selector, wishes } = decision
-    let subscription: Subscription | undefined
-    let extras: AnswerExtras
-    try {
-      const hold = await channels.hold(channelOf(selector, claims.account_key))
-      if (!isOpen) return hold.release()
-      subscription = new Subscription(decision, { hold, outlet, log, metrics })
-      extras = await subscription.begin(wishes)
-    } catch (error) {
-      subscription?.end()
-      return refuse(requestId, error)
-    }
-    if (!isOpen) return subscription.end()
-    subscriptions.set(selectorKey(selector), subscription)
-    hasSeveral = subscriptions.size > 1
-    answer(success(requestId), extras)
-    subscription.goLive()
+  get claims(): TokenClaims {
+    return this.#claims
   }
 
-  async function repeat({ requestId, selector, wishes }: RepeatDecision): Promise<void> {
-    const subscription = subscriptions.get(selectorKey(selector))!
-    let extras: AnswerExtras
-    try {
-      extras = await subscription.repeat(wishes)
-    } catch (error) {
-      return refuse(requestId, error)
-    }
-    answer(success(requestId), extras)
-    subscription.goLive()
+  get subscriptions(): ReadonlyMap<string, Subscription> {
+    return this.#subscriptions ?? NO_SUBSCRIPTIONS
   }
 
-  async function refresh({ requestId, token }: RefreshDecision): Promise<void> {
-    let fresh: TokenClaims
-    try {
-      fresh = await claimsOf(token)
-      requireSameHolder(fresh, state.claims)
-    } catch (error) {
-      if (!(error instanceof AppError)) {
-        log.error({ err: error, accountKey: claims.account_key }, 'socket.refresh_failed')
-      }
-      return answer(refusal(requestId, error))
-    }
-    state.claims = fresh
-    const expiresAt = new Date(fresh.exp * 1_000).toISOString()
-    answer(success(requestId), { expiresAt })
+  get maxSubscriptions(): number {
+    return this.#options.maxSubscriptions
   }
 
-  function refuse(requestId: RequestId, error: unknown): void {
-    const level = isRetryable(error) ? 'debug' : 'error'
-    log[level]({ err: error, accountKey: claims.account_key }, 'socket.subscribe_failed')
-    answer(refusal(requestId, error))
+  get subscriptionCount(): number {
+    return this.subscriptions.size
   }
 
-  function answer(content: SocketAnswer, extras?: AnswerExtras): void {
-    send(new Frame('answer', [answerFrame(content, extras)]))
+  isIdleSince(timeMs: number): boolean {
+    return this.subscriptions.size === 0 && this.#bucket.atMs <= timeMs
   }
 
-  function send(frame: Frame, eventId?: string): void {
-    if (!isOpen) return
+  receive(text: string | undefined): void {
+    const isBeyondRate = this.#takeFrame() < 0
+    const { socket } = this.#deps
+    // n.b. a socket that is not read holds its client back by TCP: requests wait there, not in our memory.
+    if (++this.#waitingRequests === MAX_WAITING_REQUESTS) socket.pause()
+    this.#lastRequest = this.#lastRequest.then(async () => {
+      await this.#handle(text, isBeyondRate)
+      if (this.#waitingRequests-- === MAX_WAITING_REQUESTS) socket.resume()
+    })
+  }
+
+  receiveControl(): void {
+    this.#takeFrame()
+  }
+
+  get isCongested(): boolean {
+    return this.#deps.socket.isCongested
+  }
+
+  drained(): Promise<void> {
+    return this.#deps.socket.drained()
+  }
+
+  send(frame: Frame, eventId?: string): void {
+    if (!this.#isOpen) return
+    const { socket, showings, metrics } = this.#deps
     if (socket.write(frame)) {
-      if (eventId !== undefined && isFirstShowing(eventId)) {
-        showings.note(claims.account_key, eventId)
+      if (eventId !== undefined && this.#isFirstShowing(eventId)) {
+        showings.note(this.#claims.account_key, eventId)
       }
       return
     }
     metrics.dropped.inc()
-    close('slowConsumer')
+    this.close('slowConsumer')
+  }
+
+  close(why: CloseCode): void {
+    if (!this.#isOpen) return
+    const { code, reason } = CLOSE_CODES[why]
+    this.#deps.metrics.closes.inc({ reason: why })
+    this.end()
+    this.#deps.socket.close(code, reason)
+  }
+
+  end(): void {
+    this.#isOpen = false
+    for (const subscription of this.subscriptions.values()) subscription.end()
+    this.#subscriptions = undefined
+  }
+
+  async #handle(text: string | undefined, isBeyondRate: boolean): Promise<void> {
+    if (!this.#isOpen) return
+    const decision = isBeyondRate ? decideBeyondRate(text) : decide(text, this)
+    switch (decision.kind) {
+      case 'answer':
+        return this.#answer(decision.answer)
+      case 'subscribe':
+        return this.#subscribe(decision)
+      case 'repeat':
+        return this.#repeat(decision)
+      case 'unsubscribe': {
+        const key = selectorKey(decision.selector)
+        this.subscriptions.get(key)?.end()
+        this.#subscriptions?.delete(key)
+        this.#hasSeveral = this.subscriptions.size > 1
+        return this.#answer(success(decision.requestId))
+      }
+      case 'refresh':
+        return this.#refresh(decision)
+      case 'list':
+        return this.#answer(success(decision.requestId), {
+          subscriptions: Array.from(this.subscriptions.values(), listed),
+        })
+    }
+  }
+
+  async #subscribe(decision: SubscribeDecision): Promise<void> {
+    const { channels, log, metrics } = this.#deps
+    const { requestId, selector, wishes } = decision
+    let subscription: Subscription | undefined
+    let extras: AnswerExtras
+    try {
+      const hold = await channels.hold(channelOf(selector, this.#claims.account_key))
+      if (!this.#isOpen) return hold.release()
+      subscription = new Subscription(decision, { hold, outlet: this, log, metrics })
+      extras = await subscription.begin(wishes)
+    } catch (error) {
+      subscription?.end()
+      return this.#refuse(requestId, error)
+    }
+    if (!this.#isOpen) return subscription.end()
+    this.#subscriptions ??= new Map()
+    this.#subscriptions.set(selectorKey(selector), subscription)
+    this.#hasSeveral = this.#subscriptions.size > 1
+    this.#answer(success(requestId), extras)
+    subscription.goLive()
+  }
+
+  async #repeat({ requestId, selector, wishes }: RepeatDecision): Promise<void> {
+    const subscription = this.subscriptions.get(selectorKey(selector))!
+    let extras: AnswerExtras
+    try {
+      extras = await subscription.repeat(wishes)
+    } catch (error) {
+      return this.#refuse(requestId, error)
+    }
+    this.#answer(success(requestId), extras)
+    subscription.goLive()
+  }
+
+  async #refresh({ requestId, token }: RefreshDecision): Promise<void> {
+    const { claimsOf, log } = this.#deps
+    try {
+      const fresh = await claimsOf(token)
+      requireSameHolder(fresh, this.#claims)
+      this.#claims = fresh
+    } catch (error) {
+      if (!(error instanceof AppError)) {
+        const accountKey = this.#claims.account_key
+        log.error({ err: error, accountKey }, 'socket.refresh_failed')
+      }
+      return this.#answer(refusal(requestId, error))
+    }
+    const expiresAt = new Date(this.#claims.exp * 1_000).toISOString()
+    this.#answer(success(requestId), { expiresAt })
+  }
+
+  #refuse(requestId: RequestId, error: unknown): void {
+    const level = isRetryable(error) ? 'debug' : 'error'
+    const accountKey = this.#claims.account_key
+    this.#deps.log[level]({ err: error, accountKey }, 'socket.subscribe_failed')
+    this.#answer(refusal(requestId, error))
+  }
+
+  #answer(content: SocketAnswer, extras?: AnswerExtras): void {
+    this.send(new Frame('answer', [answerFrame(content, extras)]))
   }
 
   /** What is left is negative beyond the rate; whoever goes on then, as long as a burst, is closed. */
-  function takeFrame(): number {
-    const left = bucket.take(performance.now(), frames.burst + 1)
-    if (left < -frames.burst) close('tooManyRequests')
+  #takeFrame(): number {
+    const { burst } = this.#options.frames
+    const left = this.#bucket.take(performance.now(), burst + 1)
+    if (left < -burst) this.close('tooManyRequests')
     return left
   }
 
   /** An event that fits several subscriptions has reached one socket. */
-  function isFirstShowing(eventId: string): boolean {
-    if (!hasSeveral) return true
-    if (lastShown.includes(eventId)) return false
-    lastShown.push(eventId)
-    if (lastShown.length > MAX_LAST_SHOWN) lastShown.shift()
+  #isFirstShowing(eventId: string): boolean {
+    if (!this.#hasSeveral) return true
+    this.#lastShown ??= []
+    if (this.#lastShown.includes(eventId)) return false
+    this.#lastShown.push(eventId)
+    if (this.#lastShown.length > MAX_LAST_SHOWN) this.#lastShown.shift()
     return true
-  }
-
-  function close(why: CloseCode): void {
-    if (!isOpen) return
-    const { code, reason } = CLOSE_CODES[why]
-    metrics.closes.inc({ reason: why })
-    end()
-    socket.close(code, reason)
-  }
-
-  function end(): void {
-    isOpen = false
-    for (const subscription of subscriptions.values()) subscription.end()
-    subscriptions.clear()
-  }
-
-  return {
-    get subscriptionCount() {
-      return subscriptions.size
-    },
-    get claims() {
-      return state.claims
-    },
-    isIdleSince: (timeMs) => subscriptions.size === 0 && bucket.atMs <= timeMs,
-    receiveControl() {
-      takeFrame()
-    },
-    receive(text) {
-      const isBeyondRate = takeFrame() < 0
-      // n.b. a socket that is not read holds its client back by TCP: requests wait there, not in our memory.
-      if (++waitingRequests === MAX_WAITING_REQUESTS) socket.pause()
-      lastRequest = lastRequest.then(async () => {
-        await handle(text, isBeyondRate)
-        if (waitingRequests-- === MAX_WAITING_REQUESTS) socket.resume()
-      })
-    },
-    close,
-    end,
   }
 }

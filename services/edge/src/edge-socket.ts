@@ -14,7 +14,13 @@ export interface Attachment {
   writer: FrameWriter
   connection: Connection
   seat: Seat
+  shared: SharedBySockets
+}
+
+export interface SharedBySockets {
   metrics: Pick<EdgeMetrics, 'received' | 'receivedBytes'>
+  /** Told when the socket is gone. */
+  onGone(socket: EdgeSocket, code: number): void
 }
 
 export class EdgeSocket extends WebSocket implements ClientSocket {
@@ -33,7 +39,7 @@ export class EdgeSocket extends WebSocket implements ClientSocket {
     this.on('ping', onPing)
     this.on('pong', onPong)
     this.on('error', onError)
-    this.once('close', onClose)
+    this.on('close', onClose)
   }
 
   get attached(): Attachment {
@@ -65,9 +71,9 @@ export class EdgeSocket extends WebSocket implements ClientSocket {
 }
 
 function onMessage(this: WebSocket, data: WebSocket.RawData, isBinary: boolean): void {
-  const { connection, metrics } = (this as EdgeSocket).attached
-  metrics.received.inc()
-  metrics.receivedBytes.inc((data as Buffer).length)
+  const { connection, shared } = (this as EdgeSocket).attached
+  shared.metrics.received.inc()
+  shared.metrics.receivedBytes.inc((data as Buffer).length)
   connection.receive(isBinary ? undefined : String(data))
 }
 
@@ -87,8 +93,9 @@ function onError(this: WebSocket): void {
   ;(this as EdgeSocket).connection.end()
 }
 
-function onClose(this: WebSocket): void {
-  const { connection, seat } = (this as EdgeSocket).attached
+function onClose(this: WebSocket, code: number): void {
+  const { connection, seat, shared } = (this as EdgeSocket).attached
   connection.end()
   seat.release()
+  shared.onGone(this as EdgeSocket, code)
 }

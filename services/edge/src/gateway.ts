@@ -12,7 +12,7 @@ import { WebSocketServer } from 'ws'
 import type { Admission } from './admission.ts'
 import type { ChannelRegistry } from './channel-registry.ts'
 import { createConnection } from './connection.ts'
-import { EdgeSocket } from './edge-socket.ts'
+import { EdgeSocket, type SharedBySockets } from './edge-socket.ts'
 import type { FrameWriters } from './frame-writer.ts'
 import { selectSubprotocol } from './handshake.ts'
 import { startHeartbeat } from './heartbeat.ts'
@@ -105,20 +105,23 @@ export function addGateway(
     log[code === 'SB_INTERNAL' ? 'error' : 'debug']({ err: error, code }, 'socket.refused')
   }
 
+  const shared: SharedBySockets = {
+    metrics,
+    onGone(socket, code) {
+      sockets.delete(socket)
+      const accountKey = socket.connection.claims.account_key
+      log.debug({ accountKey, code }, 'socket.closed')
+    },
+  }
+
   function open(socket: EdgeSocket, stream: Duplex, seat: Seat): void {
-    const { claims } = seat
-    const { claimsOf } = admission
     const connection = createConnection(
-      { claims, maxSubscriptions, frames },
-      { socket, channels, showings, log, metrics, claimsOf },
+      { claims: seat.claims, maxSubscriptions, frames },
+      { socket, channels, showings, log, metrics, claimsOf: admission.claimsOf },
     )
-    socket.attach({ writer: writers.open(stream, socket), connection, seat, metrics })
+    socket.attach({ writer: writers.open(stream, socket), connection, seat, shared })
     sockets.add(socket)
     heartbeat.begin(socket)
-    socket.once('close', (code) => {
-      sockets.delete(socket)
-      log.debug({ accountKey: claims.account_key, code }, 'socket.closed')
-    })
   }
 }
 

@@ -2,12 +2,11 @@
  * 100,000 frames that are random, mutated, or wrong on purpose. Every one that is a message gets its answer, in its place; every breach
  * of the protocol ends its socket; and afterwards there is nothing left of any of them.
  */
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { waitFor } from '@signalbox/testkit'
 import { expect, it } from 'vitest'
 import { type BareClient, clientFrame, OPCODE, openBareClient } from './bare-client.ts'
 import { memoryEngines, startEdge, tokenFor } from './edge-bed.ts'
+import { collectGarbage } from './garbage.ts'
 
 const FRAMES = 100_000
 /** Of one socket; the last of some is a breach. */
@@ -196,13 +195,6 @@ async function live(random: Random, client: BareClient): Promise<number> {
   else client.socket.end(clientFrame({ opcode: OPCODE.close, payload: Buffer.from([3, 0xe8]) }))
   await waitFor(() => client.isEnded, { what: 'the socket to end', intervalMs: 1 })
   return messages
-}
-
-function collectGarbage(): void {
-  setFlagsFromString('--expose-gc')
-  const gc = runInNewContext('gc') as () => void
-  gc()
-  gc()
 }
 
 function timers(): number {
