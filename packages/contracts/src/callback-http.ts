@@ -20,10 +20,8 @@ const shape = {
   secret_headers: headersSchema.optional(),
   /** Sent instead of the event; a template. */
   body: jsonSchema.optional(),
-  /** From the call to the answer's status; default 15,000. */
+  /** From the call to the answer's status; default 15,000. Of that, 5,000 at most are for the connection. */
   timeout_ms: z.int().min(100).max(60_000).optional(),
-  /** Default 5,000. */
-  connect_timeout_ms: z.int().min(100).max(30_000).optional(),
 }
 
 const schema = z.strictObject({ type: z.literal('http'), ...shape })

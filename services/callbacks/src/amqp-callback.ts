@@ -27,6 +27,10 @@ export function amqpCallbacks(amqp: Pick<AmqpDelivery, 'deliver'>): CallbackType
     description:
       'Tells a listener over AMQP: publishes the event, signed, to an exchange, and fails when no queue takes it.',
     config,
+    bound(of, callback) {
+      if (callback.type !== 'amqp') return undefined
+      return { ...of, url: callback.url, exchange: callback.exchange }
+    },
     target: (of, event) => ({
       exchange: of.exchange,
       routing_key: routingKeyOf(of, event),

@@ -3,7 +3,7 @@
  *
  * | what is found                                    | the attempt                                                            |
  * | ------------------------------------------------ | ---------------------------------------------------------------------- |
- * | no such listener, or it is disabled              | fails, not retryable                                                   |
+ * | no such listener, disabled, or of another type now | fails, not retryable                                                 |
  * | the listener is paused                           | is put off                                                             |
  * | no place at the endpoint or in the account's share | is put off (`admission.ts`)                                          |
  * | delivered                                        | succeeds                                                               |
@@ -55,7 +55,8 @@ export function callbackHandler<Config extends CallbackConfig>(
   const { listeners, admissions, signer, recorder, disabling, metrics, now = Date.now } = deps
 
   async function deliver(
-    { config, event, idempotencyKey: id }: Invocation<Config>,
+    config: Config,
+    { event, idempotencyKey: id }: Invocation<Config>,
     listener: OpenListener,
   ) {
     const secrets = listener.secretsAt(now())
@@ -74,12 +75,17 @@ export function callbackHandler<Config extends CallbackConfig>(
     output: z.strictObject({ status: z.int().optional(), duration_ms: z.number() }),
     timeoutMs: HANDLER_TIMEOUT_MS,
     async handle(invocation) {
-      const { config, event, deferrals } = invocation
+      const { event, deferrals } = invocation
       const { account_key: accountKey } = event
-      const { listener_id: listenerId } = config
+      const { listener_id: listenerId } = invocation.config
       const found = await listeners.find(accountKey, listenerId)
       requireDeliverable(found, listenerId)
       const { listener } = found
+      const config = type.bound(invocation.config, listener.callback)
+      if (config === undefined) {
+        const is = `the listener "${listenerId}" is told over ${listener.callback.type} now`
+        throw undeliverable('LISTENER_CHANGED', is)
+      }
       if (listener.state === 'paused') {
         metrics.deferred.inc({ type: type.name, reason: 'paused' })
         return defer({ retryAfterMs: pausedMs(deferrals) })
@@ -91,7 +97,10 @@ export function callbackHandler<Config extends CallbackConfig>(
         return defer(admission)
       }
       const at = new Date(now()).toISOString()
-      const { outcome, request } = await settled(() => deliver(invocation, found), admission.settle)
+      const { outcome, request } = await settled(
+        () => deliver(config, invocation, found),
+        admission.settle,
+      )
       metrics.callbacks.inc({ type: type.name, outcome: outcome.outcome })
       metrics.duration.observe({ type: type.name }, outcome.durationMs / 1_000)
       recorder.add({ accountKey, delivery: deliveryOf(invocation, outcome, { at, request }) })

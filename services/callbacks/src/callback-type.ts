@@ -3,6 +3,7 @@ import {
   type Json,
   type JsonObject,
   jsonSchema,
+  type Callback as ListenerCallback,
   nameSchema,
   type VumiApiEvent,
 } from '@signalbox/contracts'
@@ -42,6 +43,11 @@ export interface CallbackType<Config extends CallbackConfig = CallbackConfig> {
   handler: string
   description: string
   config: z.ZodType<Config>
+  /**
+   * The config with the destination that the listener has now. The run may have been pinned before it moved, or not be the listener's own
+   * chain at all, and the listener's credentials go nowhere but to its destination. Undefined: it is of another type now.
+   */
+  bound(config: Config, callback: ListenerCallback): Config | undefined
   /** Where it goes, as deliveries show it. */
   target(config: Config, event: VumiApiEvent): JsonObject
   /** Never rejects. */

@@ -21,6 +21,10 @@ export function httpCallbacks(
     description:
       'Tells a listener over HTTP: sends the event, signed as Standard Webhooks has it, to an address.',
     config,
+    bound(of, callback) {
+      if (callback.type !== 'http') return undefined
+      return { ...of, url: callback.url, method: callback.method ?? 'POST' }
+    },
     target: ({ url, method }) => ({ url, method }),
     deliver({ config: { url, method }, listener: { listener }, headers, signature, body }) {
       const { timeout_ms: timeoutMs } = listener.callback

@@ -136,6 +136,23 @@ describe('a callback', () => {
     expect(JSON.stringify(world.records)).not.toMatch(/hunter|v1,/)
   })
 
+  it('goes where its listener is told now, whatever the run or a chain of somebody says', async () => {
+    await world.put({
+      callback: { type: 'http', url: 'https://example.com/moved', method: 'PUT' },
+      callbackSecrets: { 'headers.authorization': 'Bearer hunter2' },
+    })
+    await world.post({ url: 'https://elsewhere.example.net/', method: 'POST' })
+    expect(world.sent[0]).toMatchObject({ url: 'https://example.com/moved', method: 'PUT' })
+    expect(world.records[0]?.request).toMatchObject({ url: 'https://example.com/moved' })
+
+    const config = { listener_id: 'l1', exchange: 'theirs' }
+    expect((await testHandler(world.amqp, { config })).error).toMatchObject({
+      code: 'LISTENER_CHANGED',
+      retryable: false,
+    })
+    expect(world.sent).toHaveLength(1)
+  })
+
   it('is no longer signed with a secret whose time is over', async () => {
     const old = { secret: newSigningSecret(), until: new Date(Date.now() - 1).toISOString() }
     await world.put({ oldSecrets: [old] })
@@ -144,7 +161,7 @@ describe('a callback', () => {
   })
 
   it('over AMQP goes to the exchange, by the routing key of the event', async () => {
-    await world.put()
+    await world.put({ callback: { type: 'amqp', exchange: 'theirs' } })
     const config = { listener_id: 'l1', exchange: 'theirs' }
     expect((await testHandler(world.amqp, { config })).status).toBe('succeeded')
     expect(world.sent[0]).toMatchObject({
