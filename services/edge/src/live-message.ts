@@ -35,12 +35,14 @@ export class LiveMessage {
     this.#timestampMs = timestampMs
   }
 
-  /** The same frame for the same prefix and the same wish. */
-  frame(prefix: string, { withCursor }: { withCursor: boolean }): Frame {
-    if (!withCursor) {
-      this.#plain ??= this.#body('}')
-      return this.#plain.after(prefix)
-    }
+  /** The same one for the same prefix. */
+  frame(prefix: string): Frame {
+    this.#plain ??= this.#body('}')
+    return this.#plain.after(prefix)
+  }
+
+  /** The same one for the same prefix; its last key is the cursor. */
+  frameWithCursor(prefix: string): Frame {
     this.#withCursor ??= this.#body(`,"cursor":"${cursorOf(this.position)}"}`)
     return this.#withCursor.after(prefix)
   }

@@ -314,7 +314,9 @@ export class Subscription implements ChannelListener {
   }
 
   #send(message: LiveMessage): void {
-    const frame = message.frame(this.#prefix, { withCursor: this.#isResuming })
+    const frame = this.#isResuming
+      ? message.frameWithCursor(this.#prefix)
+      : message.frame(this.#prefix)
     this.#outlet.send(frame, message.position.id)
   }
 

@@ -28,7 +28,7 @@ describe('the channel registry', () => {
     for (const [index, hold] of holds.entries()) {
       hold.listen(
         flowListener((message) => {
-          const text = textOf(message.frame('{"data":', { withCursor: false }))
+          const text = textOf(message.frame('{"data":'))
           const { data } = JSON.parse(text) as { data: { id: string } }
           heard.push(`${index} ${data.id}`)
         }),
@@ -72,9 +72,7 @@ describe('the channel registry', () => {
     const { channels, registry } = startRegistry()
     const hold = await registry.hold(CHANNEL)
     const heard: string[] = []
-    hold.listen(
-      flowListener((message) => heard.push(textOf(message.frame('', { withCursor: false })))),
-    )
+    hold.listen(flowListener((message) => heard.push(textOf(message.frame('')))))
     for (const payload of ['nonsense', '{"event":"other"}', '{"event":"state_change","data":{}}']) {
       channels.append(payload, 'live', payload)
     }
