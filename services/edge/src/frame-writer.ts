@@ -2,7 +2,7 @@
  * What is written to the clients, and when.
  *
  * A writer belongs to one socket. The first frame to a *quiet* one leaves at the end of the turn of the event loop; frames that come
- * within `joinMs` of its last write wait for a timer that all writers share, `joinMs` at most, and leave in one write. An answer
+ * within `joinMs` of its last write wait for a timer that all writers share, `joinMs` at most (longer only where writing takes longer), and leave in one write. An answer
  * waits for no timer, and takes along what waits before it: the order is always that in which frames were given.
  *
  * n.b. ws reads, answers pings and closes; it writes whole frames and no compressed ones, so that what is written beside it to the
@@ -25,6 +25,9 @@ export interface ProtocolState {
   readonly readyState: number
   readonly OPEN: number
 }
+
+/** The most that the wait grows to, in `joinMs`, where one round of writes takes longer than that. */
+const MAX_STRETCH = 10
 
 export interface FrameWritersOptions {
   /** The longest that a frame waits to be joined with others, in milliseconds; 0: every frame is written by itself, at once. */
@@ -55,9 +58,15 @@ export class FrameWriters implements Disposable {
   #later: FrameWriter[] = []
   #immediate: NodeJS.Immediate | undefined
   #timer: NodeJS.Timeout | undefined
+  /**
+   * How long frames wait now. `joinMs`, or as long as the last round of writes took: thousands of clients would otherwise be written to for
+   * each event by itself, and never come to joining anything.
+   */
+  windowMs: number
 
   constructor(options: FrameWritersOptions, { metrics }: FrameWritersDeps) {
     this.options = options
+    this.windowMs = options.joinMs
     this.#metrics = metrics
   }
 
@@ -77,7 +86,7 @@ export class FrameWriters implements Disposable {
       const due = this.#later
       this.#later = []
       this.#flush(due)
-    }, this.options.joinMs)
+    }, this.windowMs)
   }
 
   count(kind: FrameKind): void {
@@ -113,10 +122,13 @@ export class FrameWriters implements Disposable {
   }
 
   #flush(due: readonly FrameWriter[]): void {
+    const { joinMs } = this.options
+    const beganMs = performance.now()
     for (const writer of due) writer.flush()
     // n.b. only now: a round of writes to thousands takes longer than `joinMs`, and all of them would be quiet again before its end.
     const nowMs = performance.now()
     for (const writer of due) writer.wroteAt(nowMs)
+    this.windowMs = Math.min(Math.max(joinMs, nowMs - beganMs), MAX_STRETCH * joinMs)
     this.#report()
   }
 
@@ -180,7 +192,7 @@ export class FrameWriter {
     }
     const isFirst = this.#waiting === undefined
     this.#waiting = this.#waiting?.and(frame) ?? frame.run
-    if (frame.kind === 'answer' || (isFirst && this.#isQuiet(joinMs))) {
+    if (frame.kind === 'answer' || (isFirst && this.#isQuiet)) {
       if (!this.#isDueSoon) this.#writers.flushSoon(this)
       this.#isDueSoon = true
     } else if (isFirst) {
@@ -206,8 +218,8 @@ export class FrameWriter {
     return (this.#waiting?.byteLength ?? 0) + this.#stream.writableLength
   }
 
-  #isQuiet(joinMs: number): boolean {
-    return performance.now() - this.#lastWriteMs >= joinMs
+  get #isQuiet(): boolean {
+    return performance.now() - this.#lastWriteMs >= this.#writers.windowMs
   }
 
   #send(run: FrameRun): void {

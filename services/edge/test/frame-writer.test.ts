@@ -145,6 +145,34 @@ describe('a writer', () => {
     expect(stream?.writes).toHaveLength(2)
   })
 
+  it('waits as long as a round of writes takes, where that is longer, and no longer than ten times the usual', () => {
+    let nowMs = 0
+    const now = vi.spyOn(performance, 'now').mockImplementation(() => nowMs)
+    const { each, streams, writers } = openWriters({ count: 2 })
+    let costMs = 10
+    for (const stream of streams) {
+      const write = stream.write.bind(stream)
+      stream.write = (bytes) => {
+        nowMs += costMs
+        return write(bytes)
+      }
+    }
+    const [writer] = each
+    for (const one of each) one.write(change('a'))
+    endTurn()
+    expect(writers.windowMs).toBe(20)
+
+    nowMs += 6
+    for (const text of ['b', 'c']) writer?.write(change(text))
+    vi.advanceTimersByTime(19)
+    expect(streams[0]?.texts).toEqual([['a']])
+    costMs = 1_000
+    vi.advanceTimersByTime(1)
+    expect(streams[0]?.texts).toEqual([['a'], ['b', 'c']])
+    expect(writers.windowMs).toBe(50)
+    now.mockRestore()
+  })
+
   it('writes nothing after the closing has begun or the stream has ended', () => {
     const { each, streams } = openWriters({ count: 2 })
     for (const writer of each) writer.write(change('a'))
