@@ -10,6 +10,7 @@ import { createMetrics, createReadiness, silentLog } from '@signalbox/kit'
 import { createEdge } from '@signalbox/service-edge'
 import { createMemoryStore } from '@signalbox/store'
 import { Server as SocketIoServer } from 'socket.io'
+import * as ws from 'ws'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { TOKEN_SECRET } from './brokers.ts'
 
@@ -17,6 +18,18 @@ export const ACCOUNT = 'bench'
 export const CHANNEL_PERSON = 'everybody'
 
 export type ServerRequest = { publish: { count: number } } | { memory: true } | { cpu: true }
+
+/** Exported by ws, and unknown to its types. */
+const { Sender } = ws as unknown as {
+  Sender: { frame(payload: Buffer, options: typeof TEXT_FRAME): Buffer[] }
+}
+
+interface Sending {
+  sendFrame(frame: Buffer[]): void
+}
+
+/** What ws gives its own sender for a text. */
+const TEXT_FRAME = { fin: true, rsv1: false, opcode: 1, mask: false, readOnly: true }
 
 interface Candidate {
   port: number
@@ -34,6 +47,13 @@ const CANDIDATES: Record<string, () => Promise<Candidate>> = {
       const frame = framed(Buffer.from(frameText(data)))
       // n.b. a private field of ws: what the edge does without.
       for (const client of clients) (client as unknown as { _socket: Socket })._socket.write(frame)
+    }),
+  'ws, frame once, by its sender': () =>
+    startWs((clients, data) => {
+      const frame = Sender.frame(Buffer.from(frameText(data)), TEXT_FRAME)
+      // n.b. private, too; two buffers in one corked write, as ws sends by itself.
+      for (const client of clients)
+        (client as unknown as { _sender: Sending })._sender.sendFrame(frame)
     }),
   'socket.io': startSocketIo,
   'edge, joining': () => startEdge(5),

@@ -61,6 +61,7 @@ const EDGE: Approach = {
 const CANDIDATES: Record<string, Approach> = {
   'ws, stringify once': BARE,
   'ws, frame once': BARE,
+  'ws, frame once, by its sender': BARE,
   'socket.io': { path: '/socket.io/?EIO=4&transport=websocket', texts: ['40'], answers: 2 },
   'edge, joining': EDGE,
   'edge, not joining': EDGE,
