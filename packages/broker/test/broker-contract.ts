@@ -1,4 +1,4 @@
-/** What every engine promises: the suite that runs on each of them. */
+/** What every engine promises: the suite that runs on each of them, whole and in one file, because an engine keeps all of it or is none. */
 import type { Log } from '@signalbox/kit'
 import { waitFor } from '@signalbox/testkit'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'

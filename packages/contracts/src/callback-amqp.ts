@@ -23,15 +23,6 @@ const schema = z.strictObject({ type: z.literal('amqp'), ...shape })
 
 type AmqpCallbackFields = z.infer<typeof schema>
 
-/** What the step of the chain says, templates resolved when it reaches the handler. */
-export interface AmqpCallbackConfig {
-  listener_id: string
-  exchange: string
-  routing_key?: string
-  url?: string
-  headers?: Record<string, string>
-}
-
 export const amqpCallback = {
   handler: 'amqp_callback',
   schema,

@@ -28,15 +28,6 @@ const schema = z.strictObject({ type: z.literal('http'), ...shape })
 
 type HttpCallbackFields = Omit<z.infer<typeof schema>, 'type'>
 
-/** What the step of the chain says; header values and the body with their templates resolved when it reaches the handler. */
-export interface HttpCallbackConfig {
-  listener_id: string
-  url: string
-  method: (typeof CALLBACK_METHODS)[number]
-  headers?: Record<string, string>
-  body?: unknown
-}
-
 export const httpCallback = {
   handler: 'http_callback',
   schema,

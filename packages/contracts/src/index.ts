@@ -43,8 +43,7 @@ export {
   callbackSchema,
   splitCallback,
 } from './callback.ts'
-export type { AmqpCallbackConfig } from './callback-amqp.ts'
-export { CALLBACK_METHODS, type HttpCallbackConfig } from './callback-http.ts'
+export { CALLBACK_METHODS } from './callback-http.ts'
 export {
   type Chain,
   type ChainInput,

@@ -3,6 +3,8 @@
  *
  * Every method rejects with `UnavailableError` (`SB_STORE_UNAVAILABLE`) when the store cannot be reached within the command timeout
  * (default 2 s): it never hangs, and never answers "nothing there" instead. Values are copies: changing them changes nothing kept.
+ *
+ * All ports in one file, however long: whoever writes an engine, or asks what is kept, reads it from beginning to end.
  */
 import type {
   ApiKey,

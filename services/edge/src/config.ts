@@ -101,7 +101,7 @@ export const config = z.object({
   }),
   SIGNALBOX_EDGE_JOIN_MS: countOrNone(1_000, limits.DEFAULT_JOIN_MS).meta({
     description:
-      'The longest that a frame waits to leave in one write with others to the same client, in milliseconds; 0: none waits.',
+      'How long a frame may wait to leave in one write with others to the same client, in milliseconds; up to ten times that where writing to everybody takes as long. 0: none waits.',
   }),
   SIGNALBOX_EDGE_MAX_BUFFERED_BYTES: z.coerce
     .number()

@@ -30,7 +30,10 @@ export interface ProtocolState {
 const MAX_STRETCH = 10
 
 export interface FrameWritersOptions {
-  /** The longest that a frame waits to be joined with others, in milliseconds; 0: every frame is written by itself, at once. */
+  /**
+   * The longest that a frame waits to be joined with others, in milliseconds, where a round of writes takes no longer than that; 0: every frame
+   * is written by itself, at once.
+   */
   joinMs: number
   /** Bytes that may wait for one client, here and in the stream. */
   maxBufferedBytes: number

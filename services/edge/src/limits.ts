@@ -26,7 +26,7 @@ export const DEFAULT_MAX_IDLE_MS = 300_000
 /** Unsent bytes of one socket; beyond them its client is too slow to keep. */
 export const DEFAULT_MAX_BUFFERED_BYTES = 1024 * 1024
 
-/** The longest that a frame waits to leave in one write with others. */
+/** How long a frame may wait to leave in one write with others, unless a round of writes takes longer. */
 export const DEFAULT_JOIN_MS = 5
 
 /** Pieces of one message. What a client sends fits into one. */

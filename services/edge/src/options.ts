@@ -28,7 +28,7 @@ export interface EdgeOptions {
   maxSubscriptions?: number
   /** How long a WebSocket may be without a subscription and say nothing; default 300,000 ms, 0: for ever. */
   maxIdleMs?: number
-  /** The longest that a frame waits to leave in one write with others, in milliseconds; default 5, 0: none waits. */
+  /** How long a frame may wait to leave in one write with others, in milliseconds (see `FrameWriters.windowMs`); default 5, 0: none waits. */
   joinMs?: number
   /** Unsent bytes of one WebSocket; default 1 MiB. */
   maxBufferedBytes?: number
