@@ -14,22 +14,22 @@ import { type AmqpConnection, type AmqpSession, reasonOf } from './connection.ts
 const SOUND_AFTER_MS = 10_000
 const CLOSE_TIMEOUT_MS = 3_000
 /**
- * What RabbitMQ has not answered by then it may leave unanswered for more than a minute, if a queue lost its leader just then; another
- * channel is answered at once.
+ * What RabbitMQ has not answered by then it may leave unanswered for more than a minute, if the queue had no leader when it was asked;
+ * another channel is answered as soon as there is one. What was declared meanwhile stays, so one that is merely slow gets done, too.
  */
-export const ANSWER_TIMEOUT_MS = 10_000
+export const ANSWER_TIMEOUT_MS = 2_500
 /** As the reason of a loss. */
 export const NO_ANSWER = `the broker has not answered for ${ANSWER_TIMEOUT_MS} ms`
-/** Between a channel and its replacement: what it waits for, the election of a queue's leader, takes about a second. */
-const REPLACE_DELAYS = { initialDelayMs: 250, maxDelayMs: 1_000 }
+/** Between a channel and the next when the election of a queue's leader is waited for: that takes about a second. */
+const ELECTION_DELAYS = { initialDelayMs: 250, maxDelayMs: 1_000 }
 
 export interface KeptChannelOptions<Kind extends Channel> {
   /** As logs and reasons call it. */
   name: string
   create(model: ChannelModel): Promise<Kind>
   /**
-   * Makes the channel useful; `lost` is aborted when it is gone. When it rejects, or takes longer than 10 s, the channel is closed and
-   * another opened.
+   * Makes the channel useful; `lost` is aborted when it is gone. When it rejects, or takes longer than `ANSWER_TIMEOUT_MS`, the channel is
+   * closed and another opened.
    */
   setUp(channel: Kind, lost: AbortSignal): Promise<void>
   /** Resolves when a channel that was replaced may be closed; `lost` is aborted when it is gone anyway. Default: at once. */
@@ -105,12 +105,12 @@ export class KeptChannel<Kind extends Channel> {
       if (finish) {
         replacements = wasSound ? 1 : replacements + 1
         if (replacements === 1) this.#warn('channel.replaced', reason)
-        await delay(backoffDelayMs(replacements, REPLACE_DELAYS), over)
+        await delay(backoffDelayMs(replacements, ELECTION_DELAYS), over)
       } else {
         losses = wasSound ? 1 : losses + 1
         this.#failure = reason
         if (losses === 1) this.#warn('channel.lost', reason)
-        await delay(backoffDelayMs(losses), over)
+        await delay(backoffDelayMs(losses, reason === NO_ANSWER ? ELECTION_DELAYS : {}), over)
       }
     }
     this.#isOpen = false
@@ -170,16 +170,22 @@ export class KeptChannel<Kind extends Channel> {
     }
     this.#isOpen = false
     this.#end = undefined
-    await close()
-    return fault ?? ended.promise
+    const closed = close()
+    const ending = fault ?? (await ended.promise)
+    if (ending.reason === NO_ANSWER) this.#closeWaitsFor(closed)
+    else await closed
+    return ending
   }
 
   #finish(channel: Kind, lost: AbortSignal, close: () => Promise<void>): void {
     const finish = this.#options.finish ?? (async () => undefined)
     const over = AbortSignal.any([lost, this.#closing.signal])
-    const finished = finish(channel, over).then(close)
-    this.#finishing.add(finished)
-    void finished.finally(() => this.#finishing.delete(finished))
+    this.#closeWaitsFor(finish(channel, over).then(close))
+  }
+
+  #closeWaitsFor(work: Promise<void>): void {
+    this.#finishing.add(work)
+    void work.finally(() => this.#finishing.delete(work))
   }
 }
 

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import type { Channel, ChannelModel } from 'amqplib'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { AmqpSession, ConnectionListener } from '../../src/amqp/connection.ts'
-import { KeptChannel } from '../../src/amqp/kept-channel.ts'
+import { ANSWER_TIMEOUT_MS, KeptChannel, NO_ANSWER } from '../../src/amqp/kept-channel.ts'
 import { recordingLog } from '../fixtures.ts'
 
 /** Only what a kept channel asks of it: events, and a close that answers. */
@@ -124,10 +124,10 @@ describe('KeptChannel', () => {
   it('opens another channel when one is not answered', async () => {
     isHanging = true
     connected(session())
-    await vi.advanceTimersByTimeAsync(10_000)
-    expect(kept.unavailableReason()).toBe('test: the broker has not answered for 10000 ms')
+    await vi.advanceTimersByTimeAsync(ANSWER_TIMEOUT_MS)
+    expect(kept.unavailableReason()).toBe(`test: ${NO_ANSWER}`)
     isHanging = false
-    await vi.advanceTimersByTimeAsync(100)
+    await vi.advanceTimersByTimeAsync(250)
     expect(losses.map(({ aborted }) => aborted)).toEqual([true, false])
     expect(kept.unavailableReason()).toBeUndefined()
   })
