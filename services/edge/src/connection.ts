@@ -25,7 +25,7 @@ import {
   success,
 } from './protocol.ts'
 import { channelOf, selectorKey } from './selector.ts'
-import type { Showings } from './showings.ts'
+import type { Showings, Shown } from './showings.ts'
 import { type Outlet, Subscription } from './subscription.ts'
 import { type Rate, TokenBucket } from './token-bucket.ts'
 
@@ -34,12 +34,6 @@ const MAX_LAST_SHOWN = 32
 
 /** What a connection asks of its socket. */
 export interface ClientSocket {
-  /** False: too much waits for the client already, and the frame was dropped. */
-  write(frame: Frame): boolean
-  /** So much waits for the client that what can wait should. */
-  readonly isCongested: boolean
-  /** Resolves when it is not, or the socket is closed. */
-  drained(): Promise<void>
   /** After what was written. */
   close(code: number, reason: string): void
   /** Stops reading from the client. */
@@ -47,15 +41,27 @@ export interface ClientSocket {
   resume(): void
 }
 
-export interface ConnectionOptions {
-  claims: TokenClaims
-  maxSubscriptions: number
-  /** Of frames from the client, pings included. */
-  frames: Rate
+/** What is written to a socket goes through here. */
+export interface ClientWriter {
+  /** False: too much waits for the client already, and the frame was dropped. */
+  write(frame: Frame): boolean
+  /** So much waits for the client that what can wait should. */
+  readonly isCongested: boolean
+  /** Resolves when it is not, or the socket is closed. */
+  drained(): Promise<void>
 }
 
-export interface ConnectionDeps {
+export interface ConnectionParts {
+  claims: TokenClaims
   socket: ClientSocket
+  writer: ClientWriter
+}
+
+/** One for all connections: of what each has for itself there are ten thousand. */
+export interface SharedByConnections {
+  maxSubscriptions: number
+  /** Of frames from one client, pings included. */
+  frames: Rate
   channels: Pick<ChannelRegistry, 'hold'>
   showings: Pick<Showings, 'note'>
   log: Log
@@ -80,31 +86,36 @@ export interface Connection {
   end(): void
 }
 
-export function createConnection(options: ConnectionOptions, deps: ConnectionDeps): Connection {
-  return new SocketConnection(options, deps)
+export function createConnection(parts: ConnectionParts, shared: SharedByConnections): Connection {
+  return new SocketConnection(parts, shared)
 }
 
 const NO_SUBSCRIPTIONS: ReadonlyMap<string, Subscription> = new Map()
 const NOTHING_TO_DO: Promise<void> = Promise.resolve()
 
-/** A class, and frugal with fields, because there are ten thousand of them and most do nothing. */
+/**
+ * A class, and frugal with fields, because there are ten thousand of them and most do nothing. What every frame asks for comes first, so
+ * that it is together in memory.
+ */
 class SocketConnection implements Connection, Outlet {
-  readonly #deps: ConnectionDeps
-  readonly #options: ConnectionOptions
+  readonly #writer: ClientWriter
+  readonly #shared: SharedByConnections
+  #isOpen = true
+  #hasSeveral = false
+  #lastShown: string[] | undefined
+  readonly #socket: ClientSocket
   readonly #bucket: TokenBucket
   #claims: TokenClaims
   #subscriptions: Map<string, Subscription> | undefined
-  #hasSeveral = false
-  #lastShown: string[] | undefined
-  #isOpen = true
   #waitingRequests = 0
   #lastRequest = NOTHING_TO_DO
 
-  constructor(options: ConnectionOptions, deps: ConnectionDeps) {
-    this.#options = options
-    this.#deps = deps
-    this.#claims = options.claims
-    this.#bucket = new TokenBucket(options.frames, performance.now())
+  constructor({ claims, socket, writer }: ConnectionParts, shared: SharedByConnections) {
+    this.#writer = writer
+    this.#shared = shared
+    this.#socket = socket
+    this.#claims = claims
+    this.#bucket = new TokenBucket(shared.frames, performance.now())
   }
 
   get claims(): TokenClaims {
@@ -116,7 +127,7 @@ class SocketConnection implements Connection, Outlet {
   }
 
   get maxSubscriptions(): number {
-    return this.#options.maxSubscriptions
+    return this.#shared.maxSubscriptions
   }
 
   get subscriptionCount(): number {
@@ -129,7 +140,7 @@ class SocketConnection implements Connection, Outlet {
 
   receive(text: string | undefined): void {
     const isBeyondRate = this.#takeFrame() < 0
-    const { socket } = this.#deps
+    const socket = this.#socket
     // n.b. a socket that is not read holds its client back by TCP: requests wait there, not in our memory.
     if (++this.#waitingRequests === MAX_WAITING_REQUESTS) socket.pause()
     this.#lastRequest = this.#lastRequest.then(async () => {
@@ -143,32 +154,29 @@ class SocketConnection implements Connection, Outlet {
   }
 
   get isCongested(): boolean {
-    return this.#deps.socket.isCongested
+    return this.#writer.isCongested
   }
 
   drained(): Promise<void> {
-    return this.#deps.socket.drained()
+    return this.#writer.drained()
   }
 
-  send(frame: Frame, eventId?: string): void {
+  send(frame: Frame, shown?: Shown): void {
     if (!this.#isOpen) return
-    const { socket, showings, metrics } = this.#deps
-    if (socket.write(frame)) {
-      if (eventId !== undefined && this.#isFirstShowing(eventId)) {
-        showings.note(this.#claims.account_key, eventId)
-      }
+    if (this.#writer.write(frame)) {
+      if (shown && this.#isFirstShowing(shown)) this.#shared.showings.note(shown)
       return
     }
-    metrics.dropped.inc()
+    this.#shared.metrics.dropped.inc()
     this.close('slowConsumer')
   }
 
   close(why: CloseCode): void {
     if (!this.#isOpen) return
     const { code, reason } = CLOSE_CODES[why]
-    this.#deps.metrics.closes.inc({ reason: why })
+    this.#shared.metrics.closes.inc({ reason: why })
     this.end()
-    this.#deps.socket.close(code, reason)
+    this.#socket.close(code, reason)
   }
 
   end(): void {
@@ -204,7 +212,7 @@ class SocketConnection implements Connection, Outlet {
   }
 
   async #subscribe(decision: SubscribeDecision): Promise<void> {
-    const { channels, log, metrics } = this.#deps
+    const { channels, log, metrics } = this.#shared
     const { requestId, selector, wishes } = decision
     let subscription: Subscription | undefined
     let extras: AnswerExtras
@@ -238,7 +246,7 @@ class SocketConnection implements Connection, Outlet {
   }
 
   async #refresh({ requestId, token }: RefreshDecision): Promise<void> {
-    const { claimsOf, log } = this.#deps
+    const { claimsOf, log } = this.#shared
     try {
       const fresh = await claimsOf(token)
       requireSameHolder(fresh, this.#claims)
@@ -257,7 +265,7 @@ class SocketConnection implements Connection, Outlet {
   #refuse(requestId: RequestId, error: unknown): void {
     const level = isRetryable(error) ? 'debug' : 'error'
     const accountKey = this.#claims.account_key
-    this.#deps.log[level]({ err: error, accountKey }, 'socket.subscribe_failed')
+    this.#shared.log[level]({ err: error, accountKey }, 'socket.subscribe_failed')
     this.#answer(refusal(requestId, error))
   }
 
@@ -267,15 +275,16 @@ class SocketConnection implements Connection, Outlet {
 
   /** What is left is negative beyond the rate; whoever goes on then, as long as a burst, is closed. */
   #takeFrame(): number {
-    const { burst } = this.#options.frames
+    const { burst } = this.#shared.frames
     const left = this.#bucket.take(performance.now(), burst + 1)
     if (left < -burst) this.close('tooManyRequests')
     return left
   }
 
   /** An event that fits several subscriptions has reached one socket. */
-  #isFirstShowing(eventId: string): boolean {
+  #isFirstShowing(shown: Shown): boolean {
     if (!this.#hasSeveral) return true
+    const { eventId } = shown
     this.#lastShown ??= []
     if (this.#lastShown.includes(eventId)) return false
     this.#lastShown.push(eventId)

@@ -4,7 +4,6 @@
  */
 import { WebSocket } from 'ws'
 import type { ClientSocket, Connection } from './connection.ts'
-import type { Frame } from './frame.ts'
 import type { FrameWriter } from './frame-writer.ts'
 import type { EdgeMetrics } from './metrics.ts'
 import type { Seat } from './seats.ts'
@@ -25,8 +24,6 @@ export interface SharedBySockets {
 
 export class EdgeSocket extends WebSocket implements ClientSocket {
   #attached: Attachment | undefined
-  /** Apart, because every frame asks for it. */
-  #writer: FrameWriter | undefined
   /** A ping was sent and not answered yet. */
   isUnanswered = false
   pingTurn = 0
@@ -34,7 +31,6 @@ export class EdgeSocket extends WebSocket implements ClientSocket {
   /** Once, when it is open. */
   attach(attachment: Attachment): void {
     this.#attached = attachment
-    this.#writer = attachment.writer
     this.on('message', onMessage)
     this.on('ping', onPing)
     this.on('pong', onPong)
@@ -51,21 +47,9 @@ export class EdgeSocket extends WebSocket implements ClientSocket {
     return this.attached.connection
   }
 
-  write(frame: Frame): boolean {
-    return this.#writer?.write(frame) ?? false
-  }
-
-  get isCongested(): boolean {
-    return this.#writer?.isCongested ?? false
-  }
-
-  async drained(): Promise<void> {
-    await this.#writer?.drained()
-  }
-
-  /** n.b. ws itself calls it too, to answer the client's closing: what waits goes first. */
+  /** n.b. ws itself calls it too, to answer the client's closing or a breach of its protocol: what waits goes first, and nothing after. */
   override close(code?: number, reason?: string | Buffer): void {
-    this.#writer?.flush()
+    this.#attached?.writer.close()
     super.close(code, reason)
   }
 }

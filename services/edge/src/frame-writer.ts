@@ -20,12 +20,6 @@ export interface ClientStream {
   off(event: 'drain' | 'close', listener: () => void): unknown
 }
 
-/** The protocol above it; a ws `WebSocket` is one. Written to while it is open. */
-export interface ProtocolState {
-  readonly readyState: number
-  readonly OPEN: number
-}
-
 /** The most that the wait grows to, in `joinMs`, where one round of writes takes longer than that. */
 const MAX_STRETCH = 10
 
@@ -47,16 +41,9 @@ export interface FrameWritersDeps {
 export class FrameWriters implements Disposable {
   readonly options: Readonly<FrameWritersOptions>
   readonly #metrics: FrameWritersDeps['metrics']
-  readonly #frameCounts: Record<FrameKind, number> = {
-    answer: 0,
-    state_change: 0,
-    event: 0,
-    gap: 0,
-  }
+  /** What was written since the last report. */
+  #written: FrameRun[] = []
   readonly #timestampsMs: number[] = []
-  #writes = 0
-  #joinedWrites = 0
-  #bytes = 0
   #soon: FrameWriter[] = []
   #later: FrameWriter[] = []
   #immediate: NodeJS.Immediate | undefined
@@ -73,8 +60,8 @@ export class FrameWriters implements Disposable {
     this.#metrics = metrics
   }
 
-  open(stream: ClientStream, state: ProtocolState): FrameWriter {
-    return new FrameWriter(this, stream, state)
+  open(stream: ClientStream): FrameWriter {
+    return new FrameWriter(this, stream)
   }
 
   flushSoon(writer: FrameWriter): void {
@@ -92,15 +79,10 @@ export class FrameWriters implements Disposable {
     }, this.windowMs)
   }
 
-  count(kind: FrameKind): void {
-    this.#frameCounts[kind]++
-  }
-
-  /** Told of every write, before it. */
+  /** Told of every write, before it. Counted by the run, because a fan-out writes the same one again and again. */
   wrote(run: FrameRun): void {
-    this.#writes++
-    this.#bytes += run.byteLength
-    if (run.frameCount > 1) this.#joinedWrites++
+    if (run.unreportedWrites++ > 0) return
+    this.#written.push(run)
     if (this.options.joinMs === 0) this.#beginTurn()
     if (!run.isUnsent) return
     for (const { timestampMs } of run.frames()) {
@@ -137,16 +119,23 @@ export class FrameWriters implements Disposable {
 
   /** Once per turn, because counting each frame by itself would cost as much as sending it. */
   #report(): void {
-    for (const kind of FRAME_KINDS) {
-      if (this.#frameCounts[kind] > 0) this.#metrics.frames.inc({ kind }, this.#frameCounts[kind])
-      this.#frameCounts[kind] = 0
+    const frames: Record<FrameKind, number> = { answer: 0, state_change: 0, event: 0, gap: 0 }
+    const writes = { yes: 0, no: 0 }
+    let bytes = 0
+    for (const run of this.#written) {
+      const count = run.unreportedWrites
+      run.unreportedWrites = 0
+      writes[run.before ? 'yes' : 'no'] += count
+      bytes += run.byteLength * count
+      for (const { kind } of run.frames()) frames[kind] += count
     }
-    this.#metrics.writes.inc({ joined: 'yes' }, this.#joinedWrites)
-    this.#metrics.writes.inc({ joined: 'no' }, this.#writes - this.#joinedWrites)
-    this.#metrics.sentBytes.inc(this.#bytes)
-    this.#writes = 0
-    this.#joinedWrites = 0
-    this.#bytes = 0
+    this.#written = []
+    for (const kind of FRAME_KINDS) {
+      if (frames[kind] > 0) this.#metrics.frames.inc({ kind }, frames[kind])
+    }
+    this.#metrics.writes.inc({ joined: 'yes' }, writes.yes)
+    this.#metrics.writes.inc({ joined: 'no' }, writes.no)
+    this.#metrics.sentBytes.inc(bytes)
     const nowMs = Date.now()
     for (const timestampMs of this.#timestampsMs) {
       this.#metrics.latency.observe(Math.max(0, nowMs - timestampMs) / 1_000)
@@ -159,15 +148,14 @@ export class FrameWriters implements Disposable {
 export class FrameWriter {
   readonly #writers: FrameWriters
   readonly #stream: ClientStream
-  readonly #state: ProtocolState
   #waiting: FrameRun | undefined
+  #isClosed = false
   #isDueSoon = false
   #lastWriteMs = Number.NEGATIVE_INFINITY
 
-  constructor(writers: FrameWriters, stream: ClientStream, state: ProtocolState) {
+  constructor(writers: FrameWriters, stream: ClientStream) {
     this.#writers = writers
     this.#stream = stream
-    this.#state = state
   }
 
   /** A quarter of what may wait does. */
@@ -188,7 +176,6 @@ export class FrameWriter {
     const { joinMs, maxBufferedBytes } = this.#writers.options
     const waitingBytes = this.#waitingBytes
     if (waitingBytes > 0 && waitingBytes + frame.bytes.length > maxBufferedBytes) return false
-    this.#writers.count(frame.kind)
     if (joinMs === 0) {
       this.#send(frame.run)
       return true
@@ -212,6 +199,12 @@ export class FrameWriter {
     if (run) this.#send(run)
   }
 
+  /** Writes what waits, and nothing after it. Idempotent. */
+  close(): void {
+    this.flush()
+    this.#isClosed = true
+  }
+
   /** Milliseconds of `performance.now`. */
   wroteAt(timeMs: number): void {
     this.#lastWriteMs = timeMs
@@ -226,7 +219,7 @@ export class FrameWriter {
   }
 
   #send(run: FrameRun): void {
-    if (this.#state.readyState !== this.#state.OPEN || !this.#stream.writable) return
+    if (this.#isClosed || !this.#stream.writable) return
     this.#writers.wrote(run)
     this.#stream.write(run.bytes)
   }

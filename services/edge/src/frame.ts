@@ -71,7 +71,8 @@ export class FrameRun {
   readonly frame: Frame
   readonly before: FrameRun | undefined
   readonly byteLength: number
-  readonly frameCount: number
+  /** How often it was written since somebody last counted; theirs to set. */
+  unreportedWrites = 0
   #longer: FrameRun | undefined
   #bytes: Buffer | undefined
 
@@ -79,7 +80,6 @@ export class FrameRun {
     this.frame = frame
     this.before = before
     this.byteLength = frame.bytes.length + (before?.byteLength ?? 0)
-    this.frameCount = 1 + (before?.frameCount ?? 0)
   }
 
   /** This run and one more frame; the same run for whoever goes on with the same frame. */

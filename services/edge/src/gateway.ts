@@ -11,7 +11,7 @@ import type { FastifyInstance } from 'fastify'
 import { WebSocketServer } from 'ws'
 import type { Admission } from './admission.ts'
 import type { ChannelRegistry } from './channel-registry.ts'
-import { createConnection } from './connection.ts'
+import { createConnection, type SharedByConnections } from './connection.ts'
 import { EdgeSocket, type SharedBySockets } from './edge-socket.ts'
 import type { FrameWriters } from './frame-writer.ts'
 import { selectSubprotocol } from './handshake.ts'
@@ -105,6 +105,15 @@ export function addGateway(
     log[code === 'SB_INTERNAL' ? 'error' : 'debug']({ err: error, code }, 'socket.refused')
   }
 
+  const sharedByConnections: SharedByConnections = {
+    maxSubscriptions,
+    frames,
+    channels,
+    showings,
+    claimsOf: admission.claimsOf,
+    log,
+    metrics,
+  }
   const shared: SharedBySockets = {
     metrics,
     onGone(socket, code) {
@@ -115,11 +124,12 @@ export function addGateway(
   }
 
   function open(socket: EdgeSocket, stream: Duplex, seat: Seat): void {
+    const writer = writers.open(stream)
     const connection = createConnection(
-      { claims: seat.claims, maxSubscriptions, frames },
-      { socket, channels, showings, log, metrics, claimsOf: admission.claimsOf },
+      { claims: seat.claims, socket, writer },
+      sharedByConnections,
     )
-    socket.attach({ writer: writers.open(stream, socket), connection, seat, shared })
+    socket.attach({ writer, connection, seat, shared })
     sockets.add(socket)
     heartbeat.begin(socket)
   }

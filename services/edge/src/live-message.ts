@@ -4,6 +4,7 @@ import type { Channel, ChannelMessage, ChannelPosition } from '@signalbox/store'
 import { cursorOf } from './cursor.ts'
 import { type Frame, FrameBody } from './frame.ts'
 import type { EventCondition } from './selector.ts'
+import type { Shown } from './showings.ts'
 import { decodePayload, parseJson } from './state-change.ts'
 
 export type LiveContent =
@@ -11,6 +12,7 @@ export type LiveContent =
   | { kind: 'event'; event: VumiApiEvent }
 
 export interface LiveMessageParts {
+  accountKey: string
   position: ChannelPosition
   content: LiveContent
   /** `data` of the frame, as JSON. */
@@ -19,7 +21,8 @@ export interface LiveMessageParts {
   timestampMs: number
 }
 
-export class LiveMessage {
+export class LiveMessage implements Shown {
+  readonly accountKey: string
   readonly position: ChannelPosition
   readonly content: LiveContent
   readonly #dataJson: string
@@ -28,11 +31,17 @@ export class LiveMessage {
   #withCursor: FrameBody | undefined
   #answers: Map<string, boolean> | undefined
 
-  constructor({ position, content, dataJson, timestampMs }: LiveMessageParts) {
+  constructor({ accountKey, position, content, dataJson, timestampMs }: LiveMessageParts) {
+    this.accountKey = accountKey
     this.position = position
     this.content = content
     this.#dataJson = dataJson
     this.#timestampMs = timestampMs
+  }
+
+  /** The messages about an event are known by its id. */
+  get eventId(): string {
+    return this.position.id
   }
 
   /** The same one for the same prefix. */
@@ -78,12 +87,14 @@ export function decodeMessage(
   channel: Channel,
   { epoch, offset, id, payload }: ChannelMessage,
 ): LiveMessage | undefined {
+  const { accountKey } = channel
   const position = { epoch, offset, id }
   if (channel.kind === 'person') {
     const change = decodePayload(payload)
     if (!change) return undefined
     const { entity, dataJson, timestampMs } = change
     return new LiveMessage({
+      accountKey,
       position,
       content: { kind: 'state_change', entity },
       dataJson,
@@ -91,8 +102,9 @@ export function decodeMessage(
     })
   }
   const event = decodeEvent(payload)
-  if (event?.account_key !== channel.accountKey) return undefined
+  if (event?.account_key !== accountKey) return undefined
   return new LiveMessage({
+    accountKey,
     position,
     content: { kind: 'event', event },
     dataJson: payload,

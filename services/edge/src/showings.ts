@@ -30,10 +30,16 @@ export interface ShowingsDeps {
   metrics: Pick<EdgeMetrics, 'unrecorded'>
 }
 
+/** What was shown; messages are. */
+export interface Shown {
+  readonly accountKey: string
+  readonly eventId: string
+}
+
 /** Disposing it records what waits, if the store takes it at once. */
 export interface Showings extends AsyncDisposable {
-  /** The event has gone out to one more socket. */
-  note(accountKey: string, eventId: string): void
+  /** It has gone out to one more socket. */
+  note(shown: Shown): void
 }
 
 interface Showing {
@@ -49,8 +55,8 @@ export function startShowings(
   const closing = new AbortController()
   const factCounts = new Map<string, number>()
   let waiting = new Map<string, Showing>()
-  /** A fan-out notes the same event again and again. */
-  let last: Showing | undefined
+  /** A fan-out notes the same message again and again. */
+  let last: { shown: Shown; showing: Showing | undefined } | undefined
   let recording: Promise<void> = Promise.resolve()
   let isRecording = false
 
@@ -58,7 +64,7 @@ export function startShowings(
     if (!isRecording && waiting.size > 0) recording = record()
   }, INTERVAL_MS)
 
-  function showingOf(accountKey: string, eventId: string): Showing | undefined {
+  function showingOf({ accountKey, eventId }: Shown): Showing | undefined {
     const key = `${accountKey} ${eventId}`
     const known = waiting.get(key)
     if (known) return known
@@ -109,11 +115,9 @@ export function startShowings(
   }
 
   return {
-    note(accountKey, eventId) {
-      if (last?.eventId !== eventId || last.accountKey !== accountKey) {
-        last = showingOf(accountKey, eventId)
-      }
-      if (last) last.sockets++
+    note(shown) {
+      if (last?.shown !== shown) last = { shown, showing: showingOf(shown) }
+      if (last.showing) last.showing.sockets++
       else metrics.unrecorded.inc()
     },
     async [Symbol.asyncDispose]() {

@@ -19,12 +19,13 @@ import type { LiveMessage } from './live-message.ts'
 import type { EdgeMetrics } from './metrics.ts'
 import type { AnswerExtras, RequestId, Wishes } from './protocol.ts'
 import { type MessageFilter, matches, type Selector } from './selector.ts'
+import type { Shown } from './showings.ts'
 import { snapshotJson } from './state-change.ts'
 
 /** Where a subscription's frames go; its connection. */
 export interface Outlet {
-  /** `eventId`: of the event that it shows. */
-  send(frame: Frame, eventId?: string): void
+  /** `shown`: what it shows of which event. */
+  send(frame: Frame, shown?: Shown): void
   /** So much waits for the client that reading more has to wait, too. */
   readonly isCongested: boolean
   /** Resolves when it is not, or the client is gone. */
@@ -52,24 +53,25 @@ interface Page {
 }
 
 export class Subscription implements ChannelListener {
+  // What every frame of a fan-out asks for comes first, so that it is together in memory.
+  /** While holding: what came by the feed after `#heldFrom`. */
+  #held: LiveMessage[] | undefined = []
+  /** Live, and something after the position has come: so is all that follows. */
+  #isBeyond = false
+  #isResuming: boolean
+  readonly #prefix: string
+  readonly #outlet: Outlet
   readonly requestId: RequestId
   readonly selector: Selector
   readonly filter: MessageFilter
   readonly wantsSnapshot: boolean
   readonly #deps: SubscriptionDeps
-  readonly #outlet: Outlet
-  readonly #prefix: string
-  #isResuming: boolean
   #isEnded = false
   #ending: AbortController | undefined
   /** Up to here everything was sent, or was before its time. */
   #position: Cursor
-  /** Live, and something after the position has come: so is all that follows. Asked for every frame of a fan-out. */
-  #isBeyond = false
   /** From here on nothing is missing. */
   #completeFrom: Cursor
-  /** While holding: what came by the feed after `#heldFrom`. */
-  #held: LiveMessage[] | undefined
   #heldFrom: ChannelPosition
   #pending: Page | undefined
   #joining: Promise<void> = Promise.resolve()
@@ -86,7 +88,6 @@ export class Subscription implements ChannelListener {
     this.#outlet = deps.outlet
     this.#isResuming = wishes.resume
     this.#prefix = framePrefix(selector.kind === 'state' ? 'state_change' : 'event', requestId)
-    this.#held = []
     this.#heldFrom = deps.hold.position
     this.#position = asCursor(this.#heldFrom)
     this.#completeFrom = this.#position
@@ -317,7 +318,7 @@ export class Subscription implements ChannelListener {
     const frame = this.#isResuming
       ? message.frameWithCursor(this.#prefix)
       : message.frame(this.#prefix)
-    this.#outlet.send(frame, message.position.id)
+    this.#outlet.send(frame, message)
   }
 
   /** What is before `end` is missed for good. */

@@ -5,7 +5,7 @@ import { waitFor } from '@signalbox/testkit'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ChannelListener, Hold } from '../src/channel-registry.ts'
-import { type ClientSocket, createConnection } from '../src/connection.ts'
+import { type ClientSocket, type ClientWriter, createConnection } from '../src/connection.ts'
 import type { Frame } from '../src/frame.ts'
 import { LiveMessage } from '../src/live-message.ts'
 import { createEdgeMetrics } from '../src/metrics.ts'
@@ -13,7 +13,7 @@ import { NO_LIMIT, noToken } from './connection-parts.ts'
 import { okFrame, subscribeTo, unsubscribeFrom } from './edge-bed.ts'
 import { textOf } from './frame-text.ts'
 
-class FakeSocket implements ClientSocket {
+class FakeSocket implements ClientSocket, ClientWriter {
   readonly sent: string[] = []
   readonly ended: [code: number, reason: string][] = []
   /** Whether it has room for one more frame. */
@@ -72,6 +72,7 @@ class FakeRegistry {
   change(personKey: string, entity: Entity, id = 'm'): void {
     this.position = { epoch: 'e', offset: this.position.offset + 1, id }
     const message = new LiveMessage({
+      accountKey: CLAIMS.account_key,
       position: this.position,
       content: { kind: 'state_change', entity },
       timestampMs: Date.now(),
@@ -92,11 +93,12 @@ function openConnection({ maxSubscriptions = 10, frames = NO_LIMIT } = {}) {
   const shownEvents: string[] = []
   const tokens = new Map<string, Promise<TokenClaims>>()
   const connection = createConnection(
-    { claims: CLAIMS, maxSubscriptions, frames },
+    { claims: CLAIMS, socket, writer: socket },
     {
-      socket,
+      maxSubscriptions,
+      frames,
       channels,
-      showings: { note: (accountKey, eventId) => shownEvents.push(`${accountKey} ${eventId}`) },
+      showings: { note: ({ accountKey, eventId }) => shownEvents.push(`${accountKey} ${eventId}`) },
       claimsOf: (token) => tokens.get(token) ?? noToken(),
       log: silentLog,
       metrics: createEdgeMetrics(createMetrics({ withProcessMetrics: false }), new Set()),

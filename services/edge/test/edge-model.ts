@@ -13,7 +13,12 @@ import {
 } from '@signalbox/store'
 import { waitFor } from '@signalbox/testkit'
 import { createChannelRegistry } from '../src/channel-registry.ts'
-import { type ClientSocket, type Connection, createConnection } from '../src/connection.ts'
+import {
+  type ClientSocket,
+  type ClientWriter,
+  type Connection,
+  createConnection,
+} from '../src/connection.ts'
 import type { Frame } from '../src/frame.ts'
 import { createEdgeMetrics } from '../src/metrics.ts'
 import { currentState, encodePayload } from '../src/state-change.ts'
@@ -245,7 +250,7 @@ export class ModelClient {
     this.disconnect()
     this.#edge = edge
     edge.connections.add(this)
-    const socket: ClientSocket = {
+    const socket: ClientSocket & ClientWriter = {
       write: (frame) => {
         if (this.#connection === connection) this.#receive(frame)
         return true
@@ -259,13 +264,10 @@ export class ModelClient {
       resume: () => undefined,
     }
     const connection = createConnection(
+      { claims: { account_key: ACCOUNT, scope: 'account', exp: 0 }, socket, writer: socket },
       {
-        claims: { account_key: ACCOUNT, scope: 'account', exp: 0 },
         maxSubscriptions: 10,
         frames: NO_LIMIT,
-      },
-      {
-        socket,
         channels: edge.registry,
         showings: UNTOLD,
         claimsOf: noToken,

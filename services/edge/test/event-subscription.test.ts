@@ -46,24 +46,22 @@ function startEdge() {
     store,
     connect(claims: { account_key?: string; sub?: string; scope?: 'account' }) {
       const sent: string[] = []
+      const socket = {
+        write(frame: Frame) {
+          sent.push(textOf(frame))
+          return true
+        },
+        isCongested: false,
+        drained: async () => undefined,
+        close: () => undefined,
+        pause: () => undefined,
+        resume: () => undefined,
+      }
       const connection = createConnection(
+        { claims: { account_key: 'demo', exp: 0, ...claims }, socket, writer: socket },
         {
-          claims: { account_key: 'demo', exp: 0, ...claims },
           maxSubscriptions: 50,
           frames: NO_LIMIT,
-        },
-        {
-          socket: {
-            write(frame: Frame) {
-              sent.push(textOf(frame))
-              return true
-            },
-            isCongested: false,
-            drained: async () => undefined,
-            close: () => undefined,
-            pause: () => undefined,
-            resume: () => undefined,
-          },
           channels: registry,
           showings: UNTOLD,
           claimsOf: noToken,

@@ -12,8 +12,6 @@ class FakeStream extends EventEmitter {
   writable = true
   /** Bytes that the client has not taken. */
   writableLength = 0
-  readonly OPEN = 1
-  readyState = 1
 
   write(bytes: Buffer): boolean {
     this.writes.push(bytes)
@@ -33,7 +31,7 @@ function openWriters({ joinMs = 5, maxBufferedBytes = 1_000, count = 1 } = {}) {
     registry,
     writers,
     streams,
-    each: streams.map((stream) => writers.open(stream, stream)),
+    each: streams.map((stream) => writers.open(stream)),
   }
 }
 
@@ -173,14 +171,20 @@ describe('a writer', () => {
     now.mockRestore()
   })
 
-  it('writes nothing after the closing has begun or the stream has ended', () => {
-    const { each, streams } = openWriters({ count: 2 })
-    for (const writer of each) writer.write(change('a'))
-    if (streams[0]) streams[0].readyState = 2
-    if (streams[1]) streams[1].writable = false
-    endTurn()
-    expect(streams.flatMap(({ writes }) => writes)).toEqual([])
-  })
+  it.each([0, 5])(
+    'writes nothing after it was closed or the stream has ended, joining for %i ms',
+    (joinMs) => {
+      const { each, streams } = openWriters({ count: 2, joinMs })
+      const [closed, ended] = each
+      closed?.write(change('a'))
+      closed?.close()
+      if (streams[1]) streams[1].writable = false
+      for (const writer of [closed, ended]) writer?.write(change('b'))
+      vi.advanceTimersByTime(100)
+      closed?.close()
+      expect(streams.map(({ texts }) => texts)).toEqual([[['a']], []])
+    },
+  )
 
   it('counts frames, writes, bytes and how long a change took, once per turn', async () => {
     const { each, registry } = openWriters({ count: 2 })

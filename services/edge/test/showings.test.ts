@@ -49,12 +49,12 @@ afterEach(() => {
 describe('showings', () => {
   it('are recorded once a second, an event by how many sockets it reached, accounts apart', async () => {
     const { note, told } = openShowings()
-    for (const event of ['e1', 'e2', 'e1', 'e1']) note('a', event)
-    note('b', 'e1')
+    for (const event of ['e1', 'e2', 'e1', 'e1']) note({ accountKey: 'a', eventId: event })
+    note({ accountKey: 'b', eventId: 'e1' })
     expect(told()).toEqual([])
     await vi.advanceTimersByTimeAsync(1_000)
     expect(told()).toEqual([['a e1 edge-1 3', 'a e2 edge-1 1', 'b e1 edge-1 1']])
-    note('a', 'e1')
+    note({ accountKey: 'a', eventId: 'e1' })
     await vi.advanceTimersByTimeAsync(2_000)
     expect(told().slice(1)).toEqual([['a e1 edge-1 1']])
   })
@@ -62,10 +62,10 @@ describe('showings', () => {
   it('wait while the store is away, up to a bound, and what is beyond it is counted', async () => {
     const { note, recorded, store, unrecorded } = openShowings()
     store.isAway = true
-    note('a', 'first')
+    note({ accountKey: 'a', eventId: 'first' })
     await vi.advanceTimersByTimeAsync(1_000)
-    for (let event = 0; event < 10_005; event++) note('a', `e${event}`)
-    note('a', 'e0')
+    for (let event = 0; event < 10_005; event++) note({ accountKey: 'a', eventId: `e${event}` })
+    note({ accountKey: 'a', eventId: 'e0' })
     expect(await unrecorded()).toBe(5)
     store.isAway = false
     await vi.advanceTimersByTimeAsync(60_000)
@@ -76,7 +76,7 @@ describe('showings', () => {
   it('give an event ten facts and no more, however often it is shown again', async () => {
     const { note, recorded } = openShowings()
     for (let second = 0; second < 15; second++) {
-      note('a', 'e1')
+      note({ accountKey: 'a', eventId: 'e1' })
       await vi.advanceTimersByTimeAsync(1_000)
     }
     expect(recorded.flat()).toHaveLength(10)
@@ -84,13 +84,13 @@ describe('showings', () => {
 
   it('are recorded at the end, or given up at once when the store is away', async () => {
     const polite = openShowings()
-    polite.note('a', 'e1')
+    polite.note({ accountKey: 'a', eventId: 'e1' })
     await polite[Symbol.asyncDispose]()
     expect(polite.told()).toEqual([['a e1 edge-1 1']])
 
     const cut = openShowings()
     cut.store.isAway = true
-    cut.note('a', 'e1')
+    cut.note({ accountKey: 'a', eventId: 'e1' })
     await cut[Symbol.asyncDispose]()
     expect(await cut.unrecorded()).toBe(1)
   })
