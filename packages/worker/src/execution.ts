@@ -74,6 +74,8 @@ async function outcomeOf(
       results: context.results,
       error: context.error,
       runId: context.run_id,
+      chainId: context.chain.chain_id,
+      stepId: context.chain.steps[context.step_index]?.id ?? '',
       attempt: invocation.attempt,
       deferrals: context.deferrals ?? 0,
       redeliveries: invocation.redeliveries ?? 0,

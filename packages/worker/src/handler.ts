@@ -29,6 +29,8 @@ export interface Invocation<Config> {
   readonly error: RunContext['error']
   /** Of the run that this is a step of. */
   readonly runId: string
+  readonly chainId: string
+  readonly stepId: string
   /** From 1. */
   readonly attempt: number
   /** How often this attempt was put off before. */

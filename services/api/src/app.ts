@@ -136,7 +136,7 @@ export function createApi(options: ApiOptions, deps: ApiDeps): Api {
           await account.register(biographies, { biographies: store.biographies })
           await account.register(chains, store)
           await account.register(listeners, { keeping, deliveries: store.deliveries })
-          await account.register(deliveries, { keeping, deliveries: store.deliveries, resends })
+          await account.register(deliveries, { ...store, keeping, resends })
           await account.register(sources, { publisher })
           await account.register(handlers, { catalog: store.catalog })
           await account.register(contacts, { contacts: store.contacts })

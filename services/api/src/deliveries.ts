@@ -9,11 +9,12 @@ import {
   timestampSchema,
   uuidv7,
 } from '@signalbox/contracts'
-import type { DeliveryFilter, DeliveryStore } from '@signalbox/store'
+import type { BiographyStore, DeliveryFilter, DeliveryStore } from '@signalbox/store'
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { accountParamsSchema } from './input.ts'
 import type { ListenerKeeping } from './listener-keeping.ts'
+import { withNextRetries } from './next-retries.ts'
 import { pageQuerySchema, pageSchemaOf } from './paging.ts'
 import { PROBLEMS } from './problems.ts'
 import type { Resends } from './resends.ts'
@@ -21,6 +22,7 @@ import type { Resends } from './resends.ts'
 export interface DeliveriesDeps {
   keeping: Pick<ListenerKeeping, 'find'>
   deliveries: Pick<DeliveryStore, 'list' | 'ofEvent' | 'counts'>
+  biographies: Pick<BiographyStore, 'get'>
   resends: Resends
 }
 
@@ -87,7 +89,7 @@ const testSchema = z.strictObject({
 
 export const deliveries: FastifyPluginAsyncZod<DeliveriesDeps> = async (
   app,
-  { keeping, deliveries: store, resends },
+  { keeping, deliveries: store, biographies, resends },
 ) => {
   app.get(
     '/listeners/:listener_id/deliveries',
@@ -120,7 +122,11 @@ export const deliveries: FastifyPluginAsyncZod<DeliveriesDeps> = async (
         store.list(account_key, listener_id, filter, page),
         store.counts(account_key, listener_id),
       ])
-      return { ...found, forgotten }
+      return {
+        ...found,
+        items: await withNextRetries(account_key, found.items, biographies),
+        forgotten,
+      }
     },
   )
 
@@ -137,7 +143,11 @@ export const deliveries: FastifyPluginAsyncZod<DeliveriesDeps> = async (
       },
     },
     async ({ params: { account_key, event_id } }) => ({
-      items: await store.ofEvent(account_key, event_id),
+      items: await withNextRetries(
+        account_key,
+        await store.ofEvent(account_key, event_id),
+        biographies,
+      ),
     }),
   )
 

@@ -1,4 +1,10 @@
-import { completeEvent, type HandlerInvocation, type VumiApiEvent } from '@signalbox/contracts'
+import {
+  completeEvent,
+  type Delivery,
+  type HandlerInvocation,
+  invocationIdOf,
+  type VumiApiEvent,
+} from '@signalbox/contracts'
 import { waitFor } from '@signalbox/testkit'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { AT, aDelivery } from './delivery-fixture.ts'
@@ -91,6 +97,38 @@ describe('deliveries', () => {
     expect((await get('/events/e-1/deliveries')).json()).toMatchObject({
       items: [{ delivery_id: 'a' }, { delivery_id: 'b' }],
     })
+  })
+})
+
+describe('a delivery that failed', () => {
+  it('says when it is tried again, as the biography has it, and nothing after the last attempt', async () => {
+    await happened('e-1')
+    const run = { chain_id: 'listener-shop', name: 'Shop', version: 1, run_id: 'r' }
+    const step = { run_id: 'r', step_id: 'deliver', handler: 'http_callback' } as const
+    const retry_at = '2026-03-04T05:07:00.000Z'
+    const attempt = { fact: 'step', at: AT, status: 'failed', duration_ms: 1, ...step } as const
+    await api.store.biographies.record([
+      {
+        accountKey: 'acme',
+        eventId: 'e-1',
+        facts: [
+          { fact: 'matched', at: AT, matched: [run], not_matched: [], by_default: false },
+          { ...attempt, attempt: 1, retry_at },
+          { ...attempt, attempt: 2 },
+        ],
+      },
+    ])
+    const invocation_id = invocationIdOf('r', 'deliver')
+    await record(
+      ['shop', 'a', { ...failed, invocation_id }],
+      ['shop', 'b', { ...failed, invocation_id, attempt: 2 }],
+      ['shop', 'c', { ...failed, event_id: 'forgotten' }],
+    )
+    for (const path of ['/listeners/shop/deliveries', '/events/e-1/deliveries']) {
+      const { items } = (await get(path)).json<{ items: Delivery[] }>()
+      const times = items.map(({ delivery_id, next_retry_at }) => [delivery_id, next_retry_at])
+      expect(Object.fromEntries(times)).toMatchObject({ a: retry_at, b: undefined })
+    }
   })
 })
 

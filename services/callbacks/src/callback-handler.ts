@@ -12,6 +12,7 @@
  */
 import {
   type Delivery,
+  derivedUuid,
   MAX_RESPONSE_EXCERPT_CHARS,
   shownHeaders,
   uuidv7,
@@ -54,11 +55,9 @@ export function callbackHandler<Config extends CallbackConfig>(
 ): Handler {
   const { listeners, admissions, signer, recorder, disabling, metrics, now = Date.now } = deps
 
-  async function deliver(
-    config: Config,
-    { event, idempotencyKey: id }: Invocation<Config>,
-    listener: OpenListener,
-  ) {
+  async function deliver(config: Config, invocation: Invocation<Config>, listener: OpenListener) {
+    const { event } = invocation
+    const id = webhookIdOf(invocation)
     const secrets = listener.secretsAt(now())
     const headers = { ...lowerCased(config.headers), ...listener.secretHeaders }
     const body = bodyOf(config, event)
@@ -145,6 +144,11 @@ function undeliverable(code: string, message: string): HandlerError {
 function pausedMs(deferrals: number): number {
   const longestMs = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(deferrals, 16))
   return (longestMs / 2) * (1 + Math.random())
+}
+
+/** The same at every attempt, and when the event is sent again by another run: whoever has it already knows it by this. */
+function webhookIdOf({ event, chainId, stepId }: Invocation<CallbackConfig>): string {
+  return derivedUuid('webhook', event.account_key, event.event_id, chainId, stepId)
 }
 
 /** Throws what the step fails with, unless it was delivered. */

@@ -28,7 +28,7 @@ export interface Callback<Config> {
   config: Config
   event: VumiApiEvent
   listener: OpenListener
-  /** The same at every attempt. */
+  /** The same whenever the event is sent to the listener by this step. */
   id: string
   body: string
   /** The listener's, with those that carry credentials. */

@@ -82,23 +82,29 @@ async function aWorld() {
 }
 
 describe('a callback', () => {
-  it('carries the event, signed with the secrets of its listener under the same id at each attempt', async () => {
+  it('carries the event, signed with the secrets of its listener under the same id at each attempt and in each run', async () => {
     const secrets = await world.put({
       secrets: [newSigningSecret(), newSigningSecret('ed25519')],
     })
+    const event = { event_id: 'e-1' }
     for (const attempt of [1, 2]) {
-      expect(await world.post({}, { attempt, idempotencyKey: 'i-1' })).toMatchObject({
+      expect(
+        await world.post({}, { attempt, idempotencyKey: `i-${attempt}`, event }),
+      ).toMatchObject({
         status: 'succeeded',
         output: { status: 204, duration_ms: 3 },
       })
     }
     for (const { body, ownHeaders } of world.sent) {
       expect(JSON.parse(String(body))).toMatchObject({ account_key: 'test', event_data: {} })
-      expect(ownHeaders).toMatchObject({ 'webhook-id': 'i-1' })
       const received = { headers: ownHeaders!, body, secrets: [secrets[0]!] }
       expect(verifySignature(received, { nowMs: Date.now() })).toEqual({ isValid: true })
       expect(ownHeaders!['webhook-signature']).toMatch(/^v1,\S+ v1a,\S+$/)
     }
+    await world.post({}, { event: { event_id: 'e-2' } })
+    const [once, again, other] = world.sent.map(({ ownHeaders }) => ownHeaders!['webhook-id'])
+    expect(again).toBe(once)
+    expect(other).not.toBe(once)
     const [first, second] = world.records
     expect([first?.attempt, second?.attempt]).toEqual([1, 2])
     expect(first?.delivery_id).not.toBe(second?.delivery_id)

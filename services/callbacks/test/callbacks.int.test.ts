@@ -200,7 +200,10 @@ describe('a callback over AMQP', () => {
       },
       { what: 'the delivery to be kept' },
     )
-    expect(kept).toMatchObject({ outcome: 'delivered', invocation_id: message.messageId })
+    expect(kept).toMatchObject({
+      outcome: 'delivered',
+      request: { headers: { 'webhook-id': message.messageId } },
+    })
 
     const lost = await publish('amqp', 'unbound')
     const { runs } = await biographyOf('amqp', lost.event_id)
