@@ -1,6 +1,6 @@
 /**
  * A stock Mistral as the source, an application as the target: notifications go in as Mistral posts them, and come out signed, over HTTP and AMQP,
- * at the listeners that are for them. Every service is a process; the callbacks processes are killed while they deliver.
+ * at the listeners that are for them. Every service is a process; one of the two that deliver is killed meanwhile.
  */
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -18,7 +18,7 @@ interface Received {
   body: string
 }
 
-/** By listener_id: what it listens to, and the types of event that it is to be told of. */
+/** By the end of a listener_id: what it listens to, and the types of event that it is to be told of. */
 const FILTERS: Record<string, { selector: object; types: readonly string[] }> = {
   executions: { selector: { event_types: ['EXECUTION'] }, types: MISTRAL_EVENT_GROUPS.EXECUTION },
   tasks: { selector: { event_types: ['TASK'] }, types: MISTRAL_EVENT_GROUPS.TASK },
@@ -28,6 +28,8 @@ const FILTERS: Record<string, { selector: object; types: readonly string[] }> = 
   },
 }
 const EXCHANGE = 'their-events'
+/** Some notifications are delivered, some are under way, and some are not posted yet. */
+const KILLED_AT = 5
 const SECRET_HEADER = 'what the shop knows us by'
 
 const stack = new AsyncDisposableStack()
@@ -56,11 +58,11 @@ beforeAll(async () => {
 })
 afterAll(() => stack.disposeAsync())
 
-it('reaches the listeners over HTTP and AMQP that are for it, signed, whatever its name', async () => {
+it('a notification of each name reaches the listeners over HTTP and AMQP that are for it, signed, though a process that delivers is killed', async () => {
   for (const [index, event] of MISTRAL_EVENT_TYPES.entries()) {
     const { status } = await postAsMistral(notificationOf(event))
     expect(status, event).toBe(201)
-    if (index === 5) system.callbacks[0]?.process.kill('SIGKILL')
+    if (index === KILLED_AT) system.callbacks[0]?.process.kill('SIGKILL')
   }
   const expected = Object.entries(FILTERS)
     .flatMap(([name, { types }]) =>
@@ -99,7 +101,7 @@ it('leaves no secret in clear in Redis', async () => {
 const described = ({ listenerId, body }: Received) =>
   `${listenerId} ${(JSON.parse(body) as { event_type: string }).event_type}`
 
-/** As Mistral's notifier makes it of an execution or of a task. Source: mistral/notifiers/publishers/webhook.py */
+/** As Mistral's notifier makes it of an execution or of a task. Source: `mistral/notifiers` */
 function notificationOf(event: string) {
   const isTask = event.startsWith('TASK_')
   return {

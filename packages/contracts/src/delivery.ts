@@ -36,7 +36,7 @@ export const deliverySchema = z
     /** What was sent, and where: `method`, `url`, `exchange`, `routing_key`; `headers` redacted. */
     request: jsonObjectSchema,
     response_excerpt: z.string().max(MAX_RESPONSE_EXCERPT_CHARS).optional(),
-    /** When the next attempt begins, at the earliest; absent: this was the last. */
+    /** When the next attempt begins, at the earliest; absent: this was the last, or the event's biography, which says so, is not there yet or no longer. */
     next_retry_at: timestampSchema.optional(),
   })
   .meta({ id: 'Delivery', description: 'One attempt to tell a listener of an event.' })
